@@ -1,0 +1,1 @@
+//! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.

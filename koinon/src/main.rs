@@ -1,0 +1,3 @@
+//! The `koinon` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The nouns of a fleet: valid by construction, without I/O, clock or serialization.

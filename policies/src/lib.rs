@@ -1,0 +1,1 @@
+//! Every decision Koinon takes, as pure functions.

@@ -1,0 +1,1 @@
+//! One member's reconciler: desired and observed state to actions and feedback.

@@ -1,0 +1,1 @@
+//! Scenarios, real-process and real-Kubernetes tests, and load generators.
