@@ -1,1 +1,8 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
+
+pub mod quote;
+pub mod status;
+pub mod validate;
+
+/// An object, or a part of one: an untyped JSON tree with sorted keys.
+pub type Value = serde_json::Value;
