@@ -1,1 +1,9 @@
-//! The koinon.io/v1alpha1 kinds as users write them, and the door to the model.
+//! What crosses a wire or a crate border: the koinon.io/v1alpha1 kinds as users write them, the one door
+//! from those shapes to the model, and the plain messages that the parts of the host exchange.
+//!
+//! Nothing here decides. Wire shapes are permissive, messages are plain structs, and whatever reaches
+//! `koinon-policies` has passed `convert` first.
+
+pub mod sync;
+
+pub mod names;

@@ -1,0 +1,285 @@
+//! The stream between the host and the DNS nodes: the whole table of names down, what they see back.
+//!
+//! A table is complete and immutable; a node replaces the one it has when the generation is greater and
+//! ignores it otherwise. Endpoints that must not be answered now are *in* the table, marked, because what to
+//! answer when nothing is healthy ([`OnAllDown`]) is settled where the answer is built, and because a node keeps
+//! probing them. Which endpoints are down is the host's decision joined with the node's own probes.
+//!
+//! ```text
+//! controllers/names ── watch<Arc<NameTable>> ─► global-dns
+//! controllers       ◄── ProbeReport, AnswerReport ── global-dns
+//! ```
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Every zone and name served, at one generation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NameTable {
+    /// Grows with every change, also across restarts of the host.
+    pub generation: u64,
+    /// Zones by apex. Shape: sorted, apexes are unique; one may lie below another.
+    pub zones: Vec<Zone>,
+    /// Global names. Shape: sorted by host, hosts are unique, each lies in one of `zones`.
+    pub records: Vec<Record>,
+}
+
+/// One zone we are authoritative for.
+///
+/// Names here and below are absolute, lower case and without the final dot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Zone {
+    /// The apex.
+    pub apex: String,
+    /// Start of authority; its serial is the DNS node's, derived from the table's generation.
+    pub soa: Soa,
+    /// The zone's own name servers.
+    pub name_servers: Vec<NameServer>,
+    /// Static records, in the order written.
+    pub records: Vec<StaticRecord>,
+}
+
+/// The parts of the SOA that a zone's owner chooses.
+///
+/// Units: seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Soa {
+    /// Primary name server.
+    pub mname: String,
+    /// Mailbox of the person responsible, in domain form.
+    pub rname: String,
+    /// How often a secondary asks.
+    pub refresh: u32,
+    /// How soon it asks again after a failure.
+    pub retry: u32,
+    /// When it stops answering without news.
+    pub expire: u32,
+    /// Negative-answer TTL (RFC 2308).
+    pub minimum: u32,
+    /// TTL of the apex's SOA and NS.
+    pub ttl: u32,
+}
+
+/// One name server of a zone, with glue when it lies inside the zone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NameServer {
+    /// Its name.
+    pub name: String,
+    /// Its addresses; empty when the name is outside the zone.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// One static record in master-file notation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticRecord {
+    /// Owner, absolute; may begin with `*.`.
+    pub name: String,
+    /// Mnemonic of the type: `A`, `AAAA`, `CNAME`, `TXT`, `CAA`, `MX`, `NS`, `SRV`.
+    pub kind: String,
+    /// Time to live, seconds.
+    pub ttl: u32,
+    /// RDATA as a master file writes it (RFC 1035 §5), names absolute without the final dot.
+    pub data: String,
+}
+
+/// One global name with its endpoints.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The GlobalRecord it comes from.
+    pub source: RecordRef,
+    /// The name served.
+    pub host: String,
+    /// Apex of the zone it lies in.
+    pub zone: String,
+    /// Every endpoint, served or withdrawn. Shape: sorted by cluster, then target; may be empty.
+    pub endpoints: Vec<Endpoint>,
+    /// Addresses per answer, at least 1.
+    pub addresses_max: u8,
+    /// Time to live.
+    pub ttl: Ttl,
+    /// A change is plausible now, so answers carry `ttl.unstable`.
+    pub unstable: bool,
+    /// What to answer when no endpoint is healthy.
+    pub on_all_down: OnAllDown,
+    /// Below this share of healthy endpoints, health is presumed wrong and everything is answered (a panic
+    /// threshold, in percent); 0 switches it off.
+    pub healthy_share_min_percent: u8,
+    /// How to probe each endpoint; none when only the clusters' verdicts count.
+    pub check: Option<Check>,
+}
+
+/// Names a GlobalRecord.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordRef {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// One address (or alias) of one cluster behind a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// The cluster it belongs to.
+    pub cluster: String,
+    /// Where it points.
+    pub target: Target,
+    /// Its share among the endpoints of the same family; 0 is answered only when nothing else can be.
+    pub weight: u32,
+    /// Whether the host lets it be answered.
+    pub state: EndpointState,
+    /// Since when it is in this state, Unix milliseconds.
+    pub since_ms: i64,
+    /// What that rests on, for `resolve` and status; one line.
+    pub evidence: String,
+}
+
+/// Where an endpoint points.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// Answered as A or AAAA.
+    Ip(IpAddr),
+    /// A load balancer that has only a name: answered as CNAME.
+    Hostname(String),
+}
+
+/// The host's word on an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointState {
+    /// May be answered.
+    Serving,
+    /// Must not be answered while anything else can be.
+    Withdrawn(Withdrawal),
+}
+
+/// Why an endpoint is withdrawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// Its cluster is unreachable by API and data plane.
+    ClusterUnreachable,
+    /// Probes of this endpoint fail.
+    ProbesFailing,
+    /// Its cluster is back but its replicas are not yet ready.
+    NotReady,
+    /// Its cluster is being drained.
+    Draining,
+}
+
+/// What a name answers when none of its endpoints is healthy. Never NXDOMAIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnAllDown {
+    /// What was answered last while something was healthy.
+    LastKnownGood,
+    /// Every endpoint.
+    All,
+    /// NODATA, because the owner asked for it.
+    NoData,
+}
+
+/// Time to live of an answer.
+///
+/// Units: seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ttl {
+    /// While nothing is expected to change.
+    pub stable: u32,
+    /// While a change is plausible.
+    pub unstable: u32,
+}
+
+/// How to probe an endpoint.
+///
+/// Units: milliseconds. `timeout_ms` < `interval_ms`; thresholds are at least 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What to do.
+    pub probe: Probe,
+    /// The port probed.
+    pub port: u16,
+    /// From one probe to the next.
+    pub interval_ms: u64,
+    /// How long to wait for one.
+    pub timeout_ms: u64,
+    /// Failures in a row until an endpoint is down.
+    pub failure_threshold: u32,
+    /// Successes in a row until it is up again.
+    pub success_threshold: u32,
+}
+
+/// What a probe does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Probe {
+    /// Connects.
+    Tcp,
+    /// Sends GET and wants a status from 200 to 399.
+    Http {
+        /// The request target, beginning with `/`.
+        path: String,
+        /// The Host header; the record's own name when absent.
+        host: Option<String>,
+    },
+}
+
+/// What one vantage's probes of one name say, sent on every change and at least every few seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProbeReport {
+    /// Who probed: a DNS node's name.
+    pub vantage: String,
+    /// The name.
+    pub record: RecordRef,
+    /// When the report was made, Unix milliseconds.
+    pub at_ms: i64,
+    /// One entry per endpoint probed.
+    pub endpoints: Vec<EndpointProbe>,
+}
+
+/// What one vantage's probes of one endpoint say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointProbe {
+    /// The cluster.
+    pub cluster: String,
+    /// The endpoint.
+    pub target: Target,
+    /// The verdict after thresholds.
+    pub outcome: ProbeOutcome,
+    /// Since when, Unix milliseconds.
+    pub since_ms: i64,
+    /// When the endpoint was probed last, Unix milliseconds.
+    pub last_ms: i64,
+}
+
+/// One endpoint after the check's thresholds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// Not probed often enough to say.
+    Unknown,
+    /// Answers.
+    Passing,
+    /// Does not answer.
+    Failing {
+        /// What the latest probe met: refused, timeout, status 503.
+        reason: String,
+    },
+}
+
+/// What one DNS node serves now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AnswerReport {
+    /// The DNS node.
+    pub vantage: String,
+    /// Generation of the table behind its answers.
+    pub generation: u64,
+    /// When its answers changed last, Unix milliseconds.
+    pub at_ms: i64,
+    /// The targets each name can be answered with now.
+    pub answers: BTreeMap<RecordRef, Vec<Target>>,
+    /// What it could not serve of the table, by name or apex, with the reason.
+    pub refused: BTreeMap<String, String>,
+}
+
+/// The writing end of the table's stream: one owner, in the host.
+pub type NameTableSender = tokio::sync::watch::Sender<Arc<NameTable>>;
+
+/// The reading end of the table's stream: every DNS node of the process.
+pub type NameTableReceiver = tokio::sync::watch::Receiver<Arc<NameTable>>;
