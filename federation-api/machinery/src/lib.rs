@@ -1,6 +1,8 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
 
+pub mod gvk;
 pub mod quote;
+pub mod schema;
 pub mod status;
 pub mod validate;
 
