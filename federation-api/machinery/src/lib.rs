@@ -1,10 +1,12 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
 
 pub mod gvk;
+pub mod json;
 pub mod quote;
 pub mod schema;
 pub mod status;
 pub mod validate;
+pub mod yaml;
 
 /// An object, or a part of one: an untyped JSON tree with sorted keys.
 pub type Value = serde_json::Value;
