@@ -1,0 +1,31 @@
+//! `cargo xtask test`: all that a change must pass, cheapest first, so that a slip is told early.
+
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::workspace::{self, Workspace, phase};
+use crate::{kube_assets, needs, tidy};
+
+/// Runs every phase and stops at the first that fails; the result lines of `cargo test` come last.
+pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let start = Instant::now();
+    phase("format", || workspace::run(&mut workspace.cargo(["fmt", "--all", "--check"])))?;
+    phase("tidy", || tidy::run(workspace))?;
+    phase("lint", || {
+        workspace::run(&mut workspace.cargo([
+            "clippy",
+            "--quiet",
+            "--workspace",
+            "--all-targets",
+            "--locked",
+            "--",
+            "--deny=warnings",
+        ]))
+    })?;
+    phase("other needs", needs::prepare)?;
+    phase("kube-assets", || kube_assets::prepare(workspace))?;
+    phase("test", || workspace::run(workspace.cargo(["test", "--workspace", "--locked"]).args(arguments)))?;
+    println!("== all of it: ok in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}
