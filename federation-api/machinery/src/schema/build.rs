@@ -114,6 +114,13 @@ impl Builder {
         self.replace(id, Type::Struct(structure));
     }
 
+    /// Says that `id` stands for the struct `atomic`, merged field by field.
+    pub(super) fn define_granular(&mut self, id: TypeId, atomic: TypeId) {
+        if let Some(Type::Struct(structure)) = self.peek(atomic).cloned() {
+            self.replace(id, Type::Struct(Struct { atomic: false, ..structure }));
+        }
+    }
+
     /// Says what a reserved id stands for when it is not a struct.
     pub(super) fn replace(&mut self, id: TypeId, ty: Type) {
         let at = id.0.checked_sub(self.layer.offset).map(|at| at as usize);

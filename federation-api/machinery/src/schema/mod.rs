@@ -8,7 +8,9 @@
 //! with. Nothing here reads or judges objects: that is for `validate`, `default`, `apply` and `patch`.
 
 mod build;
+pub mod catalog;
 mod openapi;
+mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -130,9 +132,9 @@ pub struct Patch {
 pub struct Proto {
     /// The field's number in its message.
     pub tag: u16,
-    /// The number of the inlined message the field sits in; 0 when it sits in the struct's own message.
+    /// The numbers of the inlined messages the field sits in, outermost first, 0 for none.
     /// (`Volume` in JSON has the fields of `VolumeSource`; in protobuf `VolumeSource` is field 2 of it.)
-    pub outer: u16,
+    pub outer: [u16; 2],
     /// Whether Go holds it by pointer, so that a present zero differs from an absent one.
     pub pointer: bool,
     /// What Go writes to JSON when the field is empty.
@@ -211,6 +213,13 @@ pub enum Topology {
 }
 
 impl Schema {
+    /// Answers the schema of the kinds that Kubernetes itself serves, from the committed table.
+    ///
+    /// It is decoded anew at each call: make one and clone it.
+    pub fn built_in() -> Schema {
+        table::schema(table::KUBERNETES).expect("the committed table is well formed: a test reads it")
+    }
+
     /// Answers the type of a kind's objects.
     pub fn type_of(&self, gvk: &GroupVersionKind) -> Option<TypeId> {
         self.layers().find_map(|layer| layer.kinds.get(gvk).copied())
