@@ -1,0 +1,184 @@
+//! What the built-in kinds do differently from each other.
+//!
+//! Everything that all kinds share is in `rest`; schemas, names and columns come from machinery's tables. What is left
+//! is little: which kinds are served at all, which of their fields can be selected by, when a generation begins, and
+//! the few things that a kind fills in or forbids by itself.
+
+use koinon_machinery::Value;
+use koinon_machinery::gvk::GroupVersionKind;
+use koinon_machinery::validate::FieldError;
+use sha2::{Digest as _, Sha256};
+
+use crate::registry::{ScalePaths, Serving, View};
+
+mod core;
+mod serve;
+
+pub(crate) use serve::{serves, serving};
+
+/// What one kind does differently.
+#[derive(Clone, Copy)]
+pub(crate) struct Strategy {
+    /// Fields that can be selected by, besides `metadata.name` and `metadata.namespace`.
+    pub(crate) fields: &'static [&'static str],
+    /// When a new generation begins.
+    pub(crate) generation: Generation,
+    /// Whether an update without a version replaces whatever is there.
+    pub(crate) blind_update: BlindUpdate,
+    /// Fills in what the kind itself decides; the old object is absent for a create.
+    pub(crate) prepare: fn(new: &mut Value, old: Option<&Value>),
+    /// Finds what the kind forbids; the old object is absent for a create.
+    pub(crate) validate: fn(new: &Value, old: Option<&Value>) -> Vec<FieldError>,
+}
+
+/// When a new generation of an object begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Generation {
+    /// The kind has no generations.
+    Never,
+    /// When `spec` changes.
+    Spec,
+    /// When `spec` or an annotation changes.
+    SpecOrAnnotations,
+    /// When anything but metadata and status changes.
+    Content,
+}
+
+/// Whether an update without a version replaces whatever is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BlindUpdate {
+    /// It does.
+    Allowed,
+    /// It is refused.
+    Refused,
+}
+
+// === impl Strategy ===
+
+impl Strategy {
+    const PLAIN: Self = Self {
+        fields: &[],
+        generation: Generation::Never,
+        blind_update: BlindUpdate::Allowed,
+        prepare: |_, _| {},
+        validate: |_, _| Vec::new(),
+    };
+
+    /// How kinds behave that are not built in.
+    pub(crate) const fn custom() -> Self {
+        Self { generation: Generation::Content, blind_update: BlindUpdate::Refused, ..Self::PLAIN }
+    }
+
+    const fn spec(fields: &'static [&'static str]) -> Self {
+        Self { fields, generation: Generation::Spec, ..Self::PLAIN }
+    }
+
+    const fn content() -> Self {
+        Self { generation: Generation::Content, ..Self::PLAIN }
+    }
+}
+
+/// What a built-in kind does differently.
+///
+/// Source: `pkg/registry/*/strategy.go` and the field label conversions of Kubernetes 1.36.
+pub(crate) fn strategy(group: &str, plural: &str) -> Strategy {
+    match (group, plural) {
+        ("", "configmaps") => Strategy { validate: core::immutable_data, ..Strategy::PLAIN },
+        ("", "secrets") => Strategy {
+            fields: &["type"],
+            prepare: core::prepare_secret,
+            validate: core::immutable_data,
+            ..Strategy::PLAIN
+        },
+        ("", "namespaces") => {
+            Strategy { fields: &["status.phase"], prepare: core::prepare_namespace, ..Strategy::PLAIN }
+        }
+        ("", "nodes") => Strategy { fields: &["spec.unschedulable"], ..Strategy::PLAIN },
+        ("", "pods") => Strategy { prepare: core::prepare_pod, ..Strategy::spec(POD_FIELDS) },
+        ("", "events") => Strategy { fields: EVENT_FIELDS, ..Strategy::PLAIN },
+        ("", "persistentvolumeclaims") => Strategy { prepare: core::prepare_claim, ..Strategy::PLAIN },
+        ("", "replicationcontrollers") => Strategy::spec(&["status.replicas"]),
+        ("", "services") => Strategy { fields: &["spec.clusterIP", "spec.type"], ..Strategy::PLAIN },
+        ("apps", "deployments") => {
+            Strategy { generation: Generation::SpecOrAnnotations, ..Strategy::spec(&[]) }
+        }
+        ("apps", "replicasets") => Strategy::spec(&["status.replicas"]),
+        ("apps", "statefulsets" | "daemonsets")
+        | ("batch", "cronjobs")
+        | ("policy", "poddisruptionbudgets")
+        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
+        | ("storage.k8s.io", "csidrivers")
+        | ("resource.k8s.io", _) => Strategy::spec(&[]),
+        ("batch", "jobs") => Strategy::spec(&["status.successful"]),
+        ("discovery.k8s.io", "endpointslices") | ("scheduling.k8s.io", "priorityclasses") => {
+            Strategy::content()
+        }
+        ("", "podtemplates") => Strategy::content(),
+        _ => Strategy::PLAIN,
+    }
+}
+
+const POD_FIELDS: &[&str] = &[
+    "spec.hostNetwork",
+    "spec.nodeName",
+    "spec.restartPolicy",
+    "spec.schedulerName",
+    "spec.serviceAccountName",
+    "status.nominatedNodeName",
+    "status.phase",
+    "status.podIP",
+    "status.podIPs",
+];
+
+const EVENT_FIELDS: &[&str] = &[
+    "involvedObject.apiVersion",
+    "involvedObject.fieldPath",
+    "involvedObject.kind",
+    "involvedObject.name",
+    "involvedObject.namespace",
+    "involvedObject.resourceVersion",
+    "involvedObject.uid",
+    "reason",
+    "reportingComponent",
+    "source",
+    "type",
+];
+
+/// The value of a selectable field as selectors compare it; empty when absent.
+pub(crate) fn select(object: &Value, field: &str) -> Box<str> {
+    let found = field.split('.').try_fold(object, |value, key| value.get(key));
+    let found = match (field, found) {
+        // The component that reported, wherever the event has it.
+        ("source", Some(source)) => {
+            source.get("component").filter(|text| *text != "").or(object.get("reportingComponent"))
+        }
+        ("status.podIPs", Some(ips)) => ips.get(0).and_then(|first| first.get("ip")),
+        _ => found,
+    };
+    match found {
+        Some(Value::String(text)) => text.as_str().into(),
+        Some(Value::Number(number)) => number.to_string().into(),
+        Some(Value::Bool(flag)) => flag.to_string().into(),
+        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => match field {
+            "status.replicas" | "status.successful" => "0".into(),
+            "spec.unschedulable" | "spec.hostNetwork" => "false".into(),
+            _ => "".into(),
+        },
+    }
+}
+
+/// Where the scalable built-in kinds keep their numbers; all in the same places.
+pub(crate) fn scale_paths() -> ScalePaths {
+    ScalePaths {
+        spec: ".spec.replicas".to_owned(),
+        status: ".status.replicas".to_owned(),
+        selector: ".spec.selector".to_owned(),
+    }
+}
+
+/// The hash that migrators compare to see whether the stored version of a kind changed.
+pub(crate) fn storage_hash(gvk: &GroupVersionKind) -> String {
+    use base64::Engine as _;
+    let digest = Sha256::digest(format!("{}/{}/{}", gvk.group, gvk.version, gvk.kind));
+    base64::prelude::BASE64_STANDARD.encode(&digest[..8])
+}
