@@ -2,8 +2,10 @@
 
 pub mod gvk;
 pub mod json;
+pub mod quantity;
 pub mod quote;
 pub mod schema;
+pub mod selector;
 pub mod status;
 pub mod validate;
 pub mod yaml;

@@ -117,6 +117,7 @@ fn is_plain(string: &str) -> bool {
         })
         && !string.contains(": ")
         && !string.contains(" #")
+        && !string.starts_with("...")
         && string != "<<"
         && scalar::resolve(string, true, None).is_ok_and(|value| value == *string)
 }

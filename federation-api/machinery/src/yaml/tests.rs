@@ -6,7 +6,10 @@ use serde_json::json;
 use super::*;
 
 fn read(text: &str) -> Value {
-    parse(text.as_bytes()).map(|parsed| parsed.value).unwrap_or_else(|error| panic!("{text:?}: {error}"))
+    match parse(text.as_bytes()) {
+        Ok(parsed) => parsed.value,
+        Err(error) => panic!("{text:?}: {error}"),
+    }
 }
 
 #[test]
