@@ -1,12 +1,15 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
 
+pub mod default;
 pub mod gvk;
 pub mod json;
+pub mod protobuf;
 pub mod quantity;
 pub mod quote;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod time;
 pub mod validate;
 pub mod yaml;
 

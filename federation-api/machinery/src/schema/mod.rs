@@ -76,8 +76,6 @@ pub enum Scalar {
     Time,
     /// An instant in microseconds, RFC 3339 with six decimals in JSON; null when unset.
     MicroTime,
-    /// A length of time, as Go writes it: `1h2m3s`.
-    Duration,
     /// A quantity with a suffix, such as `500m` or `1Gi`.
     Quantity,
     /// A number or a text, such as a port or a percentage.

@@ -350,7 +350,6 @@ fn well_known(name: &str) -> Option<Type> {
     let ty = match name {
         "io.k8s.apimachinery.pkg.apis.meta.v1.Time" => Type::Scalar(Scalar::Time),
         "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime" => Type::Scalar(Scalar::MicroTime),
-        "io.k8s.apimachinery.pkg.apis.meta.v1.Duration" => Type::Scalar(Scalar::Duration),
         "io.k8s.apimachinery.pkg.api.resource.Quantity" => Type::Scalar(Scalar::Quantity),
         "io.k8s.apimachinery.pkg.util.intstr.IntOrString" => Type::Scalar(Scalar::IntOrString),
         "io.k8s.apimachinery.pkg.runtime.RawExtension" | "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1" => {

@@ -12,7 +12,7 @@
 //!   <short names> <categories> <verbs> <storage hash>   a resource, namespaced or for the cluster; "-" is none
 //!
 //! type     s string   y bytes     b bool       i int32     l int64   n number   T time   U time in microseconds
-//!          D duration Q quantity  I int or string          ? anything, merged    ! anything, replaced whole
+//!          Q quantity    I int or string          ? anything, merged    ! anything, replaced whole
 //!          $name a struct         ~$name the same, but not atomic
 //!          {}type a map           {atomic}type             []type a list         [set]type   [key,…]type
 //! token    ! required      =json the default              +a,b the patch strategy   k:field the patch merge key
@@ -151,7 +151,6 @@ impl Reader {
             "n" => Scalar::Number,
             "T" => Scalar::Time,
             "U" => Scalar::MicroTime,
-            "D" => Scalar::Duration,
             "Q" => Scalar::Quantity,
             "I" => Scalar::IntOrString,
             _ => return Err("a type"),

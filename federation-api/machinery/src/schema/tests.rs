@@ -8,7 +8,7 @@ fn kind(kind: &str) -> GroupVersionKind {
     GroupVersionKind::new("example.io", "v1", kind)
 }
 
-fn structure<'a>(schema: &'a Schema, id: TypeId) -> &'a Struct {
+fn structure(schema: &Schema, id: TypeId) -> &Struct {
     match schema.get(id) {
         Type::Struct(structure) => structure,
         other => panic!("expected a struct, found {other:?}"),
