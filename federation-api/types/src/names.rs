@@ -190,7 +190,7 @@ pub struct Ttl {
 
 /// How to probe an endpoint.
 ///
-/// Units: milliseconds. `timeout_ms` < `interval_ms`; thresholds are at least 1.
+/// Units: milliseconds. `timeout_ms` ≤ `interval_ms`; thresholds are at least 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// What to do.

@@ -1,0 +1,114 @@
+//! Mistakes in zones and records, and what becomes of valid ones.
+
+use serde_json::{Value, json};
+
+use super::{check, valid};
+use crate::convert::dns_zone;
+
+#[test]
+fn every_mistake_in_a_zone_names_its_field() {
+    let kind = "DnsZone";
+    check(vec![
+        (kind, "/soa", Value::Null, "spec.soa", "an object with"),
+        (kind, "/soa/mname", json!("-bad-"), "spec.soa.mname", "domain name"),
+        (kind, "/soa/refreshSeconds", json!(0), "spec.soa.refreshSeconds", "between 1"),
+        (kind, "/nameServers", json!([]), "spec.nameServers", "at least one name server"),
+        (kind, "/nameServers/0/addresses", json!([]), "spec.nameServers[0].addresses", "lies in the zone"),
+        (kind, "/nameServers/0/addresses/0", json!("ns1"), "spec.nameServers[0].addresses[0]", "IP address"),
+        (kind, "/records/0/type", json!("PTR"), "spec.records[0].type", "CNAME"),
+        (kind, "/records/0/data", json!("issue x"), "spec.records[0].data", "issuewild"),
+        (kind, "/records/1/name", json!("@"), "spec.records[1].type", "never at the apex"),
+        (kind, "/records/1/data", json!("lb.example.net"), "spec.records[1].data", "final dot"),
+        (
+            kind,
+            "/records/1/name",
+            json!("www.global.example"),
+            "spec.records[1].name",
+            "end an absolute name",
+        ),
+        (kind, "/records/1/name", json!("www.example.org."), "spec.records[1].name", "must lie in the zone"),
+        (kind, "/records/2/data", json!("2001:db8::1"), "spec.records[2].data", "IPv4"),
+        (
+            kind,
+            "/records/3/data",
+            json!("mx.example.net."),
+            "spec.records[3].data",
+            "a preference and a name",
+        ),
+        (kind, "/dnssec", json!({"enabled": true}), "spec.dnssec", "unknown field"),
+    ]);
+}
+
+#[test]
+fn every_mistake_in_a_record_names_its_field() {
+    let kind = "GlobalRecord";
+    check(vec![
+        (kind, "/host", Value::Null, "spec.host", "a text"),
+        (kind, "/host", json!("shop..example"), "spec.host", "domain name"),
+        (kind, "/endpoints", json!({}), "spec.endpoints", "one of service, ingress or addresses"),
+        (kind, "/endpoints/ingress", json!({"name": "x"}), "spec.endpoints", "only one of"),
+        (kind, "/endpoints/service/name", json!(""), "spec.endpoints.service.name", "the name of an object"),
+        (
+            kind,
+            "/endpoints",
+            json!({"addresses": [{"cluster": "a", "ips": ["1.2.3"]}]}),
+            "spec.endpoints.addresses[0].ips[0]",
+            "IP address",
+        ),
+        (
+            kind,
+            "/endpoints",
+            json!({"addresses": [{"cluster": "a"}]}),
+            "spec.endpoints.addresses[0].ips",
+            "hostname",
+        ),
+        (
+            kind,
+            "/endpoints",
+            json!({"addresses": [{"cluster": "a", "ips": ["192.0.2.1"]}]}),
+            "spec.routing[0].weighted.from",
+            "Static",
+        ),
+        (kind, "/routing/0/geo", json!({}), "spec.routing[0].geo", "unknown field"),
+        (
+            kind,
+            "/routing/0/weighted/from",
+            json!("Static"),
+            "spec.routing[0].weighted.weights",
+            "cluster names",
+        ),
+        (
+            kind,
+            "/routing/0/weighted/weights",
+            json!({"a": 1}),
+            "spec.routing[0].weighted.weights",
+            "only with",
+        ),
+        (kind, "/answer/maxAddresses", json!(0), "spec.answer.maxAddresses", "between 1 and 16"),
+        (kind, "/ttlSeconds/unstable", json!(60), "spec.ttlSeconds.unstable", "at most ttlSeconds.stable"),
+        (kind, "/health/http/port", json!(70_000), "spec.health.http.port", "between 1 and 65535"),
+        (kind, "/health/http/path", json!("healthz"), "spec.health.http.path", "begin with '/'"),
+        (kind, "/health/tcp", json!({"port": 80}), "spec.health.tcp", "only one of http and tcp"),
+        (kind, "/health/timeoutSeconds", json!(9), "spec.health.timeoutSeconds", "at most intervalSeconds"),
+        (kind, "/health/minHealthyShare", json!("half"), "spec.health.minHealthyShare", "percentage"),
+        (kind, "/health/onAllDown", json!("Nxdomain"), "spec.health.onAllDown", "LastKnownGood"),
+        (
+            kind,
+            "/health",
+            json!({"failureThreshold": 2}),
+            "spec.health.failureThreshold",
+            "only with http or tcp",
+        ),
+    ]);
+}
+
+#[test]
+fn a_zone_is_made_absolute() {
+    let zone = dns_zone(&valid("DnsZone")).expect("valid").zone;
+    let told: Vec<_> =
+        zone.records.iter().map(|record| (record.name.as_str(), record.data.as_str())).collect();
+    assert_eq!(told[0], ("global.example", "0 issue \"ca.example.net\""));
+    assert_eq!(told[1], ("www.global.example", "shop.global.example"));
+    assert_eq!(told[2], ("*.wild.global.example", "192.0.2.9"));
+    assert_eq!(told[3], ("mail.global.example", "10 mx.example.net"));
+}
