@@ -1,1 +1,24 @@
-//! Every decision Koinon takes, as pure functions.
+//! Every decision Koinon takes, as pure functions: equal input, equal output, no clock, no I/O, no logging.
+//!
+//! | module | question | function |
+//! |---|---|---|
+//! | [`placement`] | which clusters hold a workload, and how many replicas each? | [`placement::place`] |
+//! | [`movement`] | how many replicas is each cluster ordered to run now, on the way there? | [`movement::step`] |
+//! | [`reconcile`] | what must be done in a member so that one object is as ordered? | [`reconcile::plan`] |
+//! | [`health`] | what is to be believed about a cluster, about an endpoint? | [`health::judge`], [`health::judge_endpoint`] |
+//! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
+//! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
+//!
+//! *Not placeable* is an answer and not an error; every answer carries its reasons, including what it refused.
+
+pub mod placement;
+
+pub mod affinity;
+
+pub mod movement;
+pub mod reconcile;
+
+pub mod health;
+
+pub mod failback;
+pub mod failover;
