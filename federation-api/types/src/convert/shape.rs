@@ -97,7 +97,7 @@ impl Shape {
             }
             (Self::Map { .. }, _) => expected("an object with keys of your choice"),
             (Self::List { items, unique }, Value::Array(list)) => {
-                check_list(items, unique, list, path, errors)
+                check_list(items, unique, list, path, errors);
             }
             (Self::List { .. }, _) => expected("a list"),
             (Self::Object { fields, required }, Value::Object(members)) => {
