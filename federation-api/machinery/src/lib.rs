@@ -3,6 +3,7 @@
 pub mod default;
 pub mod gvk;
 pub mod json;
+pub mod patch;
 pub mod protobuf;
 pub mod quantity;
 pub mod quote;

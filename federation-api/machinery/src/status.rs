@@ -135,7 +135,7 @@ pub struct Status {
     /// What a person reads.
     pub message: String,
     /// What it was about, where that is known.
-    pub details: Option<Details>,
+    pub details: Option<Box<Details>>,
     /// Where to go on with a list whose continue token expired.
     pub continue_token: Option<String>,
 }
@@ -182,7 +182,7 @@ impl Status {
     /// Other field managers own what an apply wants to set.
     pub fn apply_conflict(message: impl Into<String>, causes: Vec<Cause>) -> Self {
         let mut status = Self::plain(Reason::Conflict, message);
-        status.details = Some(Details { causes, ..Details::default() });
+        status.details = Some(Box::new(Details { causes, ..Details::default() }));
         status
     }
 
@@ -255,7 +255,7 @@ impl Status {
     /// No such path, group or resource.
     pub fn unknown_resource() -> Self {
         let mut status = Self::plain(Reason::NotFound, "the server could not find the requested resource");
-        status.details = Some(Details::default());
+        status.details = Some(Box::default());
         status
     }
 
@@ -400,7 +400,7 @@ impl Status {
             kind: kind.to_owned(),
             ..Details::default()
         };
-        Self { details: Some(details), ..Self::plain(reason, message) }
+        Self { details: Some(Box::new(details)), ..Self::plain(reason, message) }
     }
 }
 
