@@ -224,35 +224,29 @@ const PACE_BITS: u32 = 32;
 /// At this pace every positive weight reaches any 32-bit ceiling: 2·2³² replicas at weight 1.
 const PACE_MAX: u128 = 1 << (PACE_BITS + 34);
 
-/// The leap ends when fewer than one replica per so many seats is missing: a bisection step costs about as much as
-/// the walk's steps for an eighth of the seats, and halves what is missing.
-const LEAP_CLOSENESS: usize = 8;
-
-/// Skips ahead in the walk of [`hand_out`] to where little is missing.
+/// Skips ahead in the walk of [`hand_out`] to where at most one replica per seat is missing.
 ///
 /// All replicas whose quotient is above a threshold precede all others, so a seat's count at a threshold is a formula:
-/// the odd numbers below `weight · pace`. The largest pace whose counts still fit the total is found by bisection;
+/// the odd numbers below `weight · pace`. A pace whose counts still fit the total is found by galloping and bisection;
 /// ties and the rest are left to the walk. This makes a division independent of the total's size.
 fn leap(seats: &mut [Seat], left: u32) -> u32 {
+    let n_seats = u64::try_from(seats.len()).unwrap_or(u64::MAX);
     let given: u64 = seats.iter().map(|seat| u64::from(seat.given)).sum();
     let total = given + u64::from(left);
     let taken = |pace: u128| -> u64 { seats.iter().map(|seat| u64::from(count_at(seat, pace))).sum() };
     let weights: u64 = seats.iter().map(|seat| u64::from(seat.weight)).sum();
-    let close = u64::try_from(seats.len() / LEAP_CLOSENESS).unwrap_or(u64::MAX);
-    // Without bounds and rounding the first pace would give exactly the total. Gallop from there until the total is
-    // between two paces, then bisect.
     let (mut low, mut high) = (0, PACE_MAX);
+    let (mut sum_low, mut sum_high) = (given, u64::MAX);
+    // Without bounds and rounding this pace would give exactly the total.
     let mut pace = ((u128::from(2 * total) << PACE_BITS) / u128::from(weights.max(1))).clamp(1, PACE_MAX - 1);
-    let mut stride = pace / u128::from(total) * u128::from(close + 1) + 1;
-    while high - low > 1 {
+    let mut stride = pace / u128::from(total) + 1;
+    // Ties end the search, too: when the two paces differ by no more than a replica per seat, the walk decides faster.
+    while high - low > 1 && total > sum_low && sum_high - sum_low > n_seats {
         let sum = taken(pace);
         if sum > total {
-            high = pace;
+            (high, sum_high) = (pace, sum);
         } else {
-            low = pace;
-            if total - sum <= close {
-                break;
-            }
+            (low, sum_low) = (pace, sum);
         }
         pace = match (low, high) {
             (low, PACE_MAX) => (low + stride).min(PACE_MAX - 1),

@@ -1,3 +1,5 @@
+//! What the kinds look like in the API: names, schemas, columns.
+
 use serde_json::Value;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The door from wire to model: what is let in, and what is refused by the field at fault.
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -14,41 +16,8 @@ fn valid(kind: &str) -> Value {
             "taints": [{"key": "koinon.io/drain", "effect": "NoSchedule"}],
             "health": {"failureThreshold": 3},
         }),
-        "PropagationPolicy" | "ClusterPropagationPolicy" => json!({
-            "resourceSelectors": [
-                {"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": {"matchLabels": {"app": "shop"}}},
-                {"apiVersion": "v1", "kind": "Service", "name": "shop"},
-            ],
-            "placement": {
-                "clusterAffinity": {"labelSelector": {"matchExpressions": [{"key": "tier", "operator": "Exists"}]},
-                                    "fieldSelector": {"matchExpressions": [
-                                        {"key": "region", "operator": "In", "values": ["eu-west-1"]}]}},
-                "clusterTolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoExecute",
-                                        "tolerationSeconds": 30}],
-                "replicaScheduling": {"type": "Divided", "weights": {"static": [
-                    {"targetCluster": {"clusterNames": ["on-prem"]}, "weight": 3, "minReplicas": 2, "maxReplicas": 20},
-                    {"targetCluster": {"labelSelector": {"matchLabels": {"cloud": "public"}}}, "weight": 1}]},
-                    "movement": {"sticky": true}},
-            },
-            "failover": {"cluster": {"tolerationSeconds": 0}},
-            "failback": {"mode": "Automatic", "stabilizationSeconds": 300,
-                         "pace": {"percent": 25, "intervalSeconds": 60}},
-            "suspension": {"clusters": ["cloud-b"]},
-        }),
-        "OverridePolicy" | "ClusterOverridePolicy" => json!({
-            "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}],
-            "overrideRules": [{
-                "targetCluster": {"clusterNames": ["cloud-a"]},
-                "overriders": {
-                    "imageOverrider": [{"component": "Tag", "operator": "replace", "value": "v2"}],
-                    "argsOverrider": [{"containerName": "web", "operator": "add", "value": ["--verbose"]}],
-                    "envOverrider": [{"operator": "add", "value": {"REGION": "eu"}}],
-                    "labelsOverrider": [{"operator": "add", "value": {"cloud": "a"}}],
-                    "annotationsOverrider": [{"operator": "remove", "value": {"note": ""}}],
-                    "plaintext": [{"path": "/spec/template/spec/priorityClassName", "operator": "add", "value": "x"}],
-                },
-            }],
-        }),
+        "PropagationPolicy" | "ClusterPropagationPolicy" => valid_propagation(),
+        "OverridePolicy" | "ClusterOverridePolicy" => valid_overrides(),
         "DnsZone" => json!({
             "soa": {"mname": "ns1.global.example", "rname": "hostmaster.example.com"},
             "nameServers": [{"name": "ns1.global.example", "addresses": ["192.0.2.1"]}],
@@ -77,6 +46,49 @@ fn valid(kind: &str) -> Value {
         _ => json!({"name": "shop", "namespace": "shop"}),
     };
     json!({"apiVersion": "koinon.io/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+}
+
+/// The spec of a propagation policy that uses everything.
+fn valid_propagation() -> Value {
+    json!({
+        "resourceSelectors": [
+            {"apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": {"matchLabels": {"app": "shop"}}},
+            {"apiVersion": "v1", "kind": "Service", "name": "shop"},
+        ],
+        "placement": {
+            "clusterAffinity": {"labelSelector": {"matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+                                "fieldSelector": {"matchExpressions": [
+                                    {"key": "region", "operator": "In", "values": ["eu-west-1"]}]}},
+            "clusterTolerations": [{"key": "gpu", "operator": "Exists", "effect": "NoExecute",
+                                    "tolerationSeconds": 30}],
+            "replicaScheduling": {"type": "Divided", "weights": {"static": [
+                {"targetCluster": {"clusterNames": ["on-prem"]}, "weight": 3, "minReplicas": 2, "maxReplicas": 20},
+                {"targetCluster": {"labelSelector": {"matchLabels": {"cloud": "public"}}}, "weight": 1}]},
+                "movement": {"sticky": true}},
+        },
+        "failover": {"cluster": {"tolerationSeconds": 0}},
+        "failback": {"mode": "Automatic", "stabilizationSeconds": 300,
+                     "pace": {"percent": 25, "intervalSeconds": 60}},
+        "suspension": {"clusters": ["cloud-b"]},
+    })
+}
+
+/// The spec of an override policy that uses everything.
+fn valid_overrides() -> Value {
+    json!({
+        "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"}],
+        "overrideRules": [{
+            "targetCluster": {"clusterNames": ["cloud-a"]},
+            "overriders": {
+                "imageOverrider": [{"component": "Tag", "operator": "replace", "value": "v2"}],
+                "argsOverrider": [{"containerName": "web", "operator": "add", "value": ["--verbose"]}],
+                "envOverrider": [{"operator": "add", "value": {"REGION": "eu"}}],
+                "labelsOverrider": [{"operator": "add", "value": {"cloud": "a"}}],
+                "annotationsOverrider": [{"operator": "remove", "value": {"note": ""}}],
+                "plaintext": [{"path": "/spec/template/spec/priorityClassName", "operator": "add", "value": "x"}],
+            },
+        }],
+    })
 }
 
 /// Puts `value` at a JSON pointer, making objects on the way; null takes the member away.
