@@ -7,6 +7,7 @@
 mod workspace;
 
 mod bench;
+mod codegen;
 mod kube_assets;
 mod needs;
 mod test;
@@ -36,6 +37,12 @@ enum Task {
     Tidy,
     /// Builds the pinned Kubernetes binaries that tests run against, or reuses them from the cache
     KubeAssets,
+    /// Writes the committed tables from upstream's facts; needs Go and the network once
+    Codegen {
+        /// Fails when a committed table is not what would be written, and writes nothing
+        #[arg(long)]
+        check: bool,
+    },
     /// Runs a benchmark with a release build: prints a table, writes target/bench/<name>.json
     Bench {
         /// propagation or dns
@@ -62,6 +69,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { arguments } => test::run(&workspace, &arguments),
         Task::Tidy => tidy::run(&workspace),
         Task::KubeAssets => kube_assets::prepare(&workspace),
+        Task::Codegen { check } => codegen::run(check),
         Task::Bench { name, arguments } => bench::run(&workspace, name, &arguments),
     }
 }

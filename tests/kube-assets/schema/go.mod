@@ -1,4 +1,4 @@
-module koinon.local/kube-assets/schema
+module koinon.io/tests/kube-assets/schema
 
 go 1.26.0
 

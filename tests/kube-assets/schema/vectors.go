@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"math/rand/v2"
 	"reflect"
 	"sort"
 	"strings"
+
+	"koinon.io/tests/kube-assets/schema/fill"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -83,10 +83,7 @@ func writeVector(
 	if err != nil {
 		return err
 	}
-	digest := fnv.New64a()
-	fmt.Fprint(digest, gvk)
-	fill := filler{Rand: rand.New(rand.NewPCG(digest.Sum64(), number)), leaves: leavesMax}
-	fill.value(reflect.ValueOf(object).Elem(), 0)
+	fill.Object(object, gvk.String(), number, leavesMax)
 	object.GetObjectKind().SetGroupVersionKind(gvk)
 
 	var envelope bytes.Buffer

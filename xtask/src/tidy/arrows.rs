@@ -7,7 +7,7 @@ use crate::workspace::{Package, Workspace};
 const ARROWS: &[(&str, &[&str])] = &[
     ("koinon-model", &[]),
     ("koinon-policies", &["koinon-model"]),
-    ("koinon-types", &["koinon-model"]),
+    ("koinon-types", &["koinon-model", "koinon-machinery"]),
     ("koinon-machinery", &[]),
     ("koinon-store", &[]),
     ("koinon-api-server", &["koinon-machinery", "koinon-store"]),

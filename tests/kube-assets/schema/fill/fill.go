@@ -1,6 +1,9 @@
-package main
+// Package fill fills objects with values that are as often empty as not: the empty ones are where encodings and
+// defaults differ.
+package fill
 
 import (
+	"hash/fnv"
 	"math/rand/v2"
 	"reflect"
 	"time"
@@ -15,10 +18,17 @@ import (
 // depthMax keeps recursive types finite.
 const depthMax = 9
 
-// filler fills objects with values that are as often empty as not: the empty ones are where encodings differ.
 type filler struct {
 	*rand.Rand
 	leaves int
+}
+
+// Object fills the object behind a pointer: the same name and number give the same object, of about leavesMax leaves.
+func Object(object any, name string, number uint64, leavesMax int) {
+	digest := fnv.New64a()
+	digest.Write([]byte(name))
+	fill := filler{Rand: rand.New(rand.NewPCG(digest.Sum64(), number)), leaves: leavesMax}
+	fill.value(reflect.ValueOf(object).Elem(), 0)
 }
 
 // one tells whether something with odds of one in n happens.

@@ -1,0 +1,1 @@
+//! Defaults of real-life objects.
