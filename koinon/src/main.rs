@@ -1,3 +1,14 @@
-//! The `koinon` binary.
+//! The `koinon` binary: reads the command line, runs one command, turns its result into an exit code.
 
-fn main() {}
+mod args;
+mod commands;
+mod exit;
+mod host;
+mod render;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let cli = args::Cli::parse();
+    exit::code(commands::run(cli.command))
+}

@@ -1,0 +1,166 @@
+//! What a person may write on the command line, and what each word means.
+//!
+//! The same definitions give `--help`, shell completion and the checked configuration. Nothing here acts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One API, placement, sync and global names over many Kubernetes clusters.
+#[derive(Debug, Parser)]
+#[command(name = "koinon", version, about, long_about = None, disable_help_subcommand = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How an operator's command reaches the host, in the words of kubectl.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HostArgs {
+    /// Kubeconfig of the host (default: $KUBECONFIG, then ~/.kube/config)
+    #[arg(long, value_name = "FILE", help_heading = "Host")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of that kubeconfig (default: the current one)
+    #[arg(long, value_name = "NAME", help_heading = "Host")]
+    pub(crate) context: Option<String>,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Join a cluster to the fleet
+    Join(JoinArgs),
+    /// Take a cluster out of the fleet
+    Unjoin(UnjoinArgs),
+    /// Clusters, workloads and names at a glance
+    Status(StatusArgs),
+    /// Why an object is where it is: who was chosen, who refused, what the members say
+    Explain(ExplainArgs),
+    /// Print a completion script for a shell
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `koinon join`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// The name of the cluster in the fleet
+    pub(crate) name: String,
+    /// Kubeconfig of the cluster to join
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: PathBuf,
+    /// Context of that kubeconfig (default: the current one)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// Region, for spread and geography
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// Zone within the region
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) zone: Option<String>,
+    /// Provider: aws, azure, gcp, on-prem or any word
+    #[arg(long, value_name = "PROVIDER")]
+    pub(crate) provider: Option<String>,
+    /// Label of the cluster, for selectors; may be given several times
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    pub(crate) labels: Vec<String>,
+    /// Kubeconfig of the host (default: $KUBECONFIG, then ~/.kube/config)
+    #[arg(long, value_name = "FILE", help_heading = "Host")]
+    pub(crate) host_kubeconfig: Option<PathBuf>,
+    /// Context of the host's kubeconfig (default: the current one)
+    #[arg(long, value_name = "NAME", help_heading = "Host")]
+    pub(crate) host_context: Option<String>,
+}
+
+impl JoinArgs {
+    /// How to reach the host; `--kubeconfig` is the member's here.
+    pub(crate) fn host(&self) -> HostArgs {
+        HostArgs { kubeconfig: self.host_kubeconfig.clone(), context: self.host_context.clone() }
+    }
+}
+
+/// `koinon unjoin`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UnjoinArgs {
+    /// The cluster to take out
+    pub(crate) name: String,
+    /// What becomes of the objects that Koinon placed there
+    #[arg(long, value_enum, default_value_t = Leftovers::Prune)]
+    pub(crate) objects: Leftovers,
+    /// How long to wait for the cluster to be cleaned, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) wait: u64,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// What becomes of placed objects when their cluster leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Leftovers {
+    /// They are deleted there.
+    Prune,
+    /// They stay and are no longer ours.
+    Preserve,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+/// `-o`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct OutputArgs {
+    /// How to print the result
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// `koinon status`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// How to print the result.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon explain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The object: deployment/shop, svc/shop, globalrecord/shop, cluster/on-prem
+    #[arg(value_name = "KIND/NAME")]
+    pub(crate) object: String,
+    /// Namespace of the object
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// How to print the result
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}
