@@ -1,0 +1,4 @@
+//! Koinon on real Kubernetes clusters.
+
+mod informers;
+mod members;

@@ -1,0 +1,3 @@
+//! The integration tests: one binary, so that the harness is linked once.
+
+mod kubernetes;

@@ -1,0 +1,1 @@
+//! Load drivers: what the benchmarks measure with.
