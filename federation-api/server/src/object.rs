@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use jiff::Timestamp;
 use koinon_machinery::Value;
+use koinon_store::Key;
 use serde::Deserialize;
 
 /// Every object starts with its type, so the first occurrence of this is the object's own metadata.
@@ -36,6 +37,7 @@ pub enum Malformed {
 /// One version of one object.
 #[derive(Debug)]
 pub struct Stored {
+    key: Key,
     revision: u64,
     metadata: Metadata,
     /// The values of the selectable fields of the kind, in the order the kind lists them.
@@ -49,8 +51,6 @@ pub struct Stored {
 /// The metadata that is asked for without parsing the object.
 #[derive(Debug, Default)]
 struct Metadata {
-    name: Box<str>,
-    namespace: Box<str>,
     uid: Box<str>,
     generation: i64,
     created: Option<Timestamp>,
@@ -86,8 +86,6 @@ struct Head {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Wire {
-    name: Box<str>,
-    namespace: Box<str>,
     uid: Box<str>,
     generation: i64,
     creation_timestamp: Option<Box<str>>,
@@ -144,34 +142,34 @@ impl serde::Serialize for Unversioned<'_> {
 // === impl Stored ===
 
 impl Stored {
-    /// Reads stored bytes as the version `revision`; `select` reads the selectable fields of its kind.
+    /// Reads stored bytes; `select` reads the selectable fields of the kind. The answer has no version yet.
     ///
     /// # Errors
     /// When the bytes were not written by [`encode`].
     pub fn decode(
-        revision: u64,
-        bytes: &[u8],
+        key: &Key,
+        bytes: &Bytes,
         select: Option<&dyn Fn(&Value) -> Box<[Box<str>]>>,
     ) -> Result<Self, Malformed> {
-        let at = find(bytes, METADATA).ok_or(Malformed::NoMetadata)? + METADATA.len();
+        let revision_at = find(bytes, METADATA).ok_or(Malformed::NoMetadata)? + METADATA.len();
         let head: Head = serde_json::from_slice(bytes)?;
         let fields = match select {
             Some(select) => select(&serde_json::from_slice(bytes)?),
             None => Box::default(),
         };
-        let (json, revision_at) = with_revision(&bytes[..at], revision, &bytes[at..]);
-        Ok(Self {
-            revision,
-            metadata: head.metadata.into(),
-            fields,
-            json,
-            revision_at,
-            tree: Mutex::default(),
-        })
+        let (key, metadata, json) = (key.clone(), head.metadata.into(), bytes.clone());
+        Ok(Self { key, revision: 0, metadata, fields, json, revision_at, tree: Mutex::default() })
     }
 
-    /// The same object as the version at which it was deleted.
+    /// Gives an object that was just decoded its version.
     #[must_use]
+    pub fn stamp(self, revision: u64) -> Self {
+        let (head, rest) = self.json.split_at(self.revision_at);
+        let (json, revision_at) = with_revision(head, revision, rest);
+        Self { revision, json, revision_at, tree: Mutex::default(), ..self }
+    }
+
+    /// The object as JSON, but at the version at which it was deleted.
     pub fn at_revision(&self, revision: u64) -> Bytes {
         let head = &self.json[..self.revision_at - REVISION.len()];
         let digits = self.json[self.revision_at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -197,14 +195,19 @@ impl Stored {
         value
     }
 
+    /// Where the object is stored.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// The name.
     pub fn name(&self) -> &str {
-        &self.metadata.name
+        self.key.name()
     }
 
     /// The namespace, empty for cluster-scoped objects.
     pub fn namespace(&self) -> &str {
-        &self.metadata.namespace
+        self.key.namespace()
     }
 
     /// The identity, unique in time.
@@ -262,8 +265,6 @@ impl Stored {
 impl From<Wire> for Metadata {
     fn from(wire: Wire) -> Self {
         Self {
-            name: wire.name,
-            namespace: wire.namespace,
             uid: wire.uid,
             generation: wire.generation,
             created: wire.creation_timestamp.and_then(|text| text.parse().ok()),
@@ -302,7 +303,7 @@ mod tests {
     use super::*;
 
     fn stored(object: &Value, revision: u64) -> Stored {
-        Stored::decode(revision, &encode(object).unwrap(), None).unwrap()
+        Stored::decode(&Key::new("as", "", "a"), &encode(object).unwrap(), None).unwrap().stamp(revision)
     }
 
     #[test]

@@ -1,0 +1,5 @@
+//! The full reading of any message, over TCP and for what the fast path leaves.
+
+mod message;
+
+pub(crate) mod handler;

@@ -1,0 +1,232 @@
+//! Reads any message in full and says what can be done with it.
+//!
+//! This reader is the counterpart of the fast path's: it walks every record, so that what is malformed is
+//! called malformed (RFC 1035 §4.1), and it knows the things that are refused by name. It shares no code with
+//! the other on purpose; a test holds them equal wherever both have an opinion.
+
+use crate::snapshot::{Edns, Head};
+use crate::wire::name::wire_length;
+use crate::wire::{CLASS_IN, HEADER, Rcode, flag, rtype};
+
+/// What a message is.
+#[derive(Debug)]
+pub(crate) enum Reading<'a> {
+    /// Nothing that deserves an answer: a response, or too short to hold a header. Answering could start a loop.
+    Ignored,
+    /// To be answered with this code alone.
+    Failed(Head<'a>, Rcode),
+    /// Signed with a key that we do not have.
+    Signed(Head<'a>, Tsig<'a>),
+    /// A question of class IN about an ordinary type, or ANY.
+    Asked(Head<'a>, Asked<'a>),
+}
+
+/// A question that a snapshot can answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked<'a> {
+    /// The name as sent.
+    pub(crate) name: &'a [u8],
+    pub(crate) rtype: u16,
+}
+
+/// What the answer to a signed query repeats (RFC 8945 §5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tsig<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) algorithm: &'a [u8],
+    /// Time signed and fudge.
+    pub(crate) time: &'a [u8],
+    pub(crate) original_id: &'a [u8],
+}
+
+const OPCODE_QUERY: u8 = 0;
+
+/// Reads a message.
+pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
+    let Some(header) = packet.first_chunk::<HEADER>() else { return Reading::Ignored };
+    if header[2] & flag::QR != 0 {
+        return Reading::Ignored;
+    }
+    let mut head =
+        Head { id: [header[0], header[1]], flags: [header[2], header[3]], question: &[], edns: None };
+    let opcode = (header[2] & flag::OPCODE_MASK) >> 3;
+    if opcode != OPCODE_QUERY {
+        // What the sections of another opcode mean is not ours to know, so nothing of them is repeated.
+        return Reading::Failed(head, Rcode::NotImp);
+    }
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let mut cursor = Cursor { packet, at: HEADER };
+    // More than one question has no meaning (RFC 9619), none has none without cookies.
+    let Some(question) = (count(4) == 1).then(|| cursor.question()).flatten() else {
+        return Reading::Failed(head, Rcode::FormErr);
+    };
+    head.question = question.whole;
+    let counts = [count(6), count(8), count(10)];
+    let Some(extras) = cursor.extras(counts, question.rtype == rtype::IXFR) else {
+        return Reading::Failed(head, Rcode::FormErr);
+    };
+    head.edns = extras.edns;
+    judge(head, question, &extras)
+}
+
+/// Decides on a well-formed query.
+fn judge<'a>(head: Head<'a>, question: Asking<'a>, extras: &Extras<'a>) -> Reading<'a> {
+    if extras.edns_version > 0 {
+        return Reading::Failed(head, Rcode::BadVers);
+    }
+    if let Some(tsig) = extras.tsig {
+        return Reading::Signed(head, tsig);
+    }
+    if question.class != CLASS_IN {
+        return Reading::Failed(head, Rcode::Refused);
+    }
+    match question.rtype {
+        rtype::AXFR | rtype::IXFR => Reading::Failed(head, Rcode::Refused),
+        rtype::TKEY | rtype::MAILA | rtype::MAILB => Reading::Failed(head, Rcode::NotImp),
+        rtype::OPT | rtype::TSIG => Reading::Failed(head, Rcode::FormErr),
+        // The rest of the Q and meta types is unassigned or never a question.
+        other if (rtype::META_FIRST..rtype::ANY).contains(&other) => Reading::Failed(head, Rcode::NotImp),
+        other => Reading::Asked(head, Asked { name: question.name, rtype: other }),
+    }
+}
+
+/// The question section's one entry.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    whole: &'a [u8],
+    name: &'a [u8],
+    rtype: u16,
+    class: u16,
+}
+
+/// What the records after the question say.
+#[derive(Default)]
+struct Extras<'a> {
+    edns: Option<Edns>,
+    edns_version: u8,
+    tsig: Option<Tsig<'a>>,
+}
+
+/// A record, its data still unread.
+struct Raw<'a> {
+    owner: &'a [u8],
+    rtype: u16,
+    class: u16,
+    ttl: [u8; 4],
+    data: &'a [u8],
+}
+
+struct Cursor<'a> {
+    packet: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let taken = self.packet.get(self.at..self.at.checked_add(length)?)?;
+        self.at += length;
+        Some(taken)
+    }
+
+    fn number(&mut self) -> Option<u16> {
+        let bytes = self.take(2)?;
+        Some(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+
+    fn question(&mut self) -> Option<Asking<'a>> {
+        let from = self.at;
+        let name = self.take(wire_length(&self.packet[from..])?)?;
+        let (rtype, class) = (self.number()?, self.number()?);
+        Some(Asking { whole: &self.packet[from..self.at], name, rtype, class })
+    }
+
+    /// Steps over an owner name, which may end in a pointer to something earlier.
+    fn owner(&mut self) -> Option<&'a [u8]> {
+        let from = self.at;
+        loop {
+            let length = usize::from(*self.packet.get(self.at)?);
+            self.at += 1;
+            match length {
+                0 => break,
+                1..=63 => self.at += length,
+                192..=255 => {
+                    let low = usize::from(*self.packet.get(self.at)?);
+                    self.at += 1;
+                    if (length & 0x3f) << 8 | low >= from {
+                        return None;
+                    }
+                    break;
+                }
+                _ => return None,
+            }
+        }
+        let owner = self.packet.get(from..self.at)?;
+        (owner.len() <= crate::wire::name::NAME_MAX).then_some(owner)
+    }
+
+    fn record(&mut self) -> Option<Raw<'a>> {
+        let owner = self.owner()?;
+        let (rtype, class) = (self.number()?, self.number()?);
+        let ttl = *self.take(4)?.first_chunk()?;
+        let length = usize::from(self.number()?);
+        Some(Raw { owner, rtype, class, ttl, data: self.take(length)? })
+    }
+
+    /// Reads what follows the question. Shape: `None` for anything that RFC 1035, 6891 or 8945 calls malformed.
+    fn extras(&mut self, counts: [u16; 3], is_ixfr: bool) -> Option<Extras<'a>> {
+        let [n_answers, n_authority, n_additional] = counts;
+        // A query brings no answers, and authority only with the serial an IXFR starts from (RFC 1995 §3).
+        if n_answers != 0 || n_authority > u16::from(is_ixfr) {
+            return None;
+        }
+        for _ in 0..n_authority {
+            self.record()?;
+        }
+        let mut extras = Extras::default();
+        for number in 1..=n_additional {
+            let record = self.record()?;
+            match record.rtype {
+                rtype::OPT => {
+                    if extras.edns.is_some() || record.owner != [0] {
+                        return None;
+                    }
+                    extras.edns = Some(opt(&record)?);
+                    extras.edns_version = record.ttl[1];
+                }
+                rtype::TSIG if number == n_additional => extras.tsig = Some(tsig(&record)?),
+                rtype::TSIG => return None,
+                _ => {}
+            }
+        }
+        (self.at == self.packet.len()).then_some(extras)
+    }
+}
+
+/// Reads an OPT record (RFC 6891 §6.1.2). What a later version puts into its data is not ours to judge.
+fn opt(record: &Raw<'_>) -> Option<Edns> {
+    let mut options = Cursor { packet: record.data, at: 0 };
+    while record.ttl[1] == 0 && options.at < record.data.len() {
+        options.number()?;
+        let length = options.number()?;
+        options.take(usize::from(length))?;
+    }
+    Some(Edns { payload: record.class, dnssec_ok: record.ttl[2] & 0x80 != 0 })
+}
+
+/// Reads a TSIG record (RFC 8945 §4.2).
+fn tsig<'a>(record: &Raw<'a>) -> Option<Tsig<'a>> {
+    let key = (wire_length(record.owner)? == record.owner.len()).then_some(record.owner)?;
+    let mut data = Cursor { packet: record.data, at: 0 };
+    let algorithm = data.take(wire_length(record.data)?)?;
+    let time = data.take(8)?;
+    let mac_length = data.number()?;
+    data.take(usize::from(mac_length))?;
+    let original_id = data.take(2)?;
+    data.number()?;
+    let other_length = data.number()?;
+    data.take(usize::from(other_length))?;
+    (data.at == record.data.len()).then_some(Tsig { key, algorithm, time, original_id })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,11 @@
+//! The fast path.
+
+mod packet;
+
+mod respond;
+
+mod batch;
+
+mod socket;
+
+mod worker;

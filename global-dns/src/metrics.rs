@@ -1,0 +1,196 @@
+//! What the server counts. Handles are resolved once, when the server starts; the answering threads count in
+//! plain numbers of their own and hand them over between batches.
+
+use std::time::Duration;
+
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
+
+use crate::edge::handler::Transport;
+use crate::wire::Rcode;
+
+const QUERIES: &str = "koinon_dns_queries_total";
+const BAILOUTS: &str = "koinon_dns_bailouts_total";
+const DROPS: &str = "koinon_dns_drops_total";
+const ANSWER_SECONDS: &str = "koinon_dns_answer_seconds";
+const GENERATION: &str = "koinon_dns_snapshot_generation";
+const SWAPS: &str = "koinon_dns_snapshot_swaps_total";
+const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
+const NAMES: &str = "koinon_dns_names_count";
+const REFUSED: &str = "koinon_dns_refused_count";
+const CONNECTIONS: &str = "koinon_dns_tcp_connections_count";
+const PROBES: &str = "koinon_dns_probes_total";
+const STALE_TABLES: &str = "koinon_dns_stale_tables_total";
+
+/// Tells the recorder what the metrics mean. Called once by whoever installs it.
+pub fn describe() {
+    describe_counter!(QUERIES, "Queries answered, by transport and response code");
+    describe_counter!(BAILOUTS, "Datagrams that the fast path left to the edge");
+    describe_counter!(DROPS, "Queries or reports dropped, by reason");
+    describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time to answer one UDP query, sampled");
+    describe_gauge!(GENERATION, "Generation of the snapshot being served");
+    describe_counter!(SWAPS, "Snapshots published");
+    describe_histogram!(BUILD_SECONDS, Unit::Seconds, "Time to build a snapshot");
+    describe_gauge!(NAMES, "Names in the snapshot, empty non-terminals included");
+    describe_gauge!(REFUSED, "Names of the table that could not be served");
+    describe_gauge!(CONNECTIONS, "Open TCP connections");
+    describe_counter!(PROBES, "Probes made, by outcome");
+    describe_counter!(STALE_TABLES, "Tables ignored because a newer one was known");
+}
+
+/// Why something was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Drop {
+    /// The edge's queue was full.
+    QueueFull,
+    /// The kernel did not take a response.
+    SendFailed,
+    /// It deserved no answer.
+    Ignored,
+    /// The receiver of reports was behind.
+    ReportLost,
+}
+
+impl Drop {
+    const ALL: [Self; 4] = [Self::QueueFull, Self::SendFailed, Self::Ignored, Self::ReportLost];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::QueueFull => "queue_full",
+            Self::SendFailed => "send_failed",
+            Self::Ignored => "ignored",
+            Self::ReportLost => "report_lost",
+        }
+    }
+}
+
+/// Handles to everything the server counts.
+#[derive(Clone)]
+pub(crate) struct Metrics {
+    udp: [Counter; Rcode::ALL.len()],
+    tcp: [Counter; Rcode::ALL.len()],
+    drops: [Counter; Drop::ALL.len()],
+    pub(crate) bailouts: Counter,
+    pub(crate) answer_seconds: Histogram,
+    pub(crate) generation: Gauge,
+    pub(crate) swaps: Counter,
+    pub(crate) build_seconds: Histogram,
+    pub(crate) names: Gauge,
+    pub(crate) refused: Gauge,
+    pub(crate) connections: Gauge,
+    pub(crate) probes_passed: Counter,
+    pub(crate) probes_failed: Counter,
+    pub(crate) probes_unknown: Counter,
+    pub(crate) stale_tables: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let queries = |transport: Transport| {
+            Rcode::ALL.map(
+                |rcode| counter!(QUERIES, "transport" => transport.as_str(), "rcode" => rcode.mnemonic()),
+            )
+        };
+        Self {
+            udp: queries(Transport::Udp),
+            tcp: queries(Transport::Tcp),
+            drops: Drop::ALL.map(|reason| counter!(DROPS, "reason" => reason.as_str())),
+            bailouts: counter!(BAILOUTS),
+            answer_seconds: histogram!(ANSWER_SECONDS),
+            generation: gauge!(GENERATION),
+            swaps: counter!(SWAPS),
+            build_seconds: histogram!(BUILD_SECONDS),
+            names: gauge!(NAMES),
+            refused: gauge!(REFUSED),
+            connections: gauge!(CONNECTIONS),
+            probes_passed: counter!(PROBES, "outcome" => "passed"),
+            probes_failed: counter!(PROBES, "outcome" => "failed"),
+            probes_unknown: counter!(PROBES, "outcome" => "unknown"),
+            stale_tables: counter!(STALE_TABLES),
+        }
+    }
+
+    /// Counts queries answered.
+    pub(crate) fn answered(&self, transport: Transport, rcode: Rcode, n_queries: u64) {
+        let counters = match transport {
+            Transport::Udp => &self.udp,
+            Transport::Tcp => &self.tcp,
+        };
+        counters[place(rcode)].increment(n_queries);
+    }
+
+    pub(crate) fn dropped(&self, reason: Drop, n_dropped: u64) {
+        self.drops[reason as usize].increment(n_dropped);
+    }
+}
+
+/// Where a code stands in [`Rcode::ALL`].
+fn place(rcode: Rcode) -> usize {
+    match rcode {
+        Rcode::NoError => 0,
+        Rcode::FormErr => 1,
+        Rcode::ServFail => 2,
+        Rcode::NxDomain => 3,
+        Rcode::NotImp => 4,
+        Rcode::Refused => 5,
+        Rcode::NotAuth => 6,
+        Rcode::BadVers => 7,
+    }
+}
+
+/// One thread's own numbers since it last handed them over.
+#[derive(Default)]
+pub(crate) struct Tally {
+    rcodes: [u64; Rcode::ALL.len()],
+    pub(crate) bailouts: u64,
+    pub(crate) queue_full: u64,
+    pub(crate) send_failed: u64,
+    /// Sampled time per answer, and over how many answers.
+    pub(crate) sample: Option<(Duration, usize)>,
+}
+
+impl Tally {
+    /// Counts one answer.
+    pub(crate) fn answered(&mut self, rcode: Rcode) {
+        self.rcodes[place(rcode)] += 1;
+    }
+
+    /// Hands the numbers over and begins again at zero.
+    pub(crate) fn flush(&mut self, metrics: &Metrics) {
+        for (rcode, n_queries) in Rcode::ALL.into_iter().zip(self.rcodes) {
+            if n_queries > 0 {
+                metrics.answered(Transport::Udp, rcode, n_queries);
+            }
+        }
+        if self.bailouts > 0 {
+            metrics.bailouts.increment(self.bailouts);
+        }
+        if self.queue_full > 0 {
+            metrics.dropped(Drop::QueueFull, self.queue_full);
+        }
+        if self.send_failed > 0 {
+            metrics.dropped(Drop::SendFailed, self.send_failed);
+        }
+        if let Some((each, n_answers)) = self.sample {
+            metrics.answer_seconds.record_many(each.as_secs_f64(), n_answers);
+        }
+        *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_and_reason_has_its_own_place() {
+        for (number, rcode) in Rcode::ALL.into_iter().enumerate() {
+            assert_eq!(place(rcode), number);
+        }
+        for (number, reason) in Drop::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, number);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! An immutable, complete picture of every answer the server can give at one generation.
+//!
+//! [`build`] is a pure function from the host's table of names, what this node's probes say and what was last
+//! known to be good; nothing is ever changed in place. Whoever answers takes one snapshot and stays with it
+//! for the whole message, so an answer never mixes two generations.
+//!
+//! ```text
+//! name ─► index ─► node ─┬ by type ─► program ─┬ fixed ───────────────► block (ready bytes)
+//!                        ├ otherwise ──► …     └ weighted ─ choice ─┬─► block
+//!                        └ below ─► wildcard node, NXDOMAIN,        └─► block …
+//!                                   or referral
+//! ```
+//!
+//! What the rules say (RFC 1034 §4.3.2 as clarified by 2308, 4592 and 8020) is settled while building: NODATA,
+//! NXDOMAIN, wildcards, chains of aliases and referrals are all programs like any other, so answering is a
+//! lookup and a copy.
+
+pub(crate) mod index;
+
+mod block;
+
+mod tree;
+
+mod store;
+
+mod health;
+
+mod choice;
+
+mod compile;
+
+mod build;
+
+mod answer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use koinon_types::names::NameTable;
+
+pub use answer::{Answer, Edns, Head, Question, write};
+pub(crate) use answer::{How, OPT, Path};
+pub use build::{BuildError, Input, build};
+pub(crate) use choice::Choice;
+pub use health::{
+    EndpointView, Exclusion, LastGood, Mode, ProbeVerdict, Probed, RecordView, TtlReason, Verdicts,
+};
+pub use index::Seed;
+
+use crate::wire::Rcode;
+use crate::wire::name::Name;
+use index::{Index, NodeId};
+use store::Store;
+use tree::Tree;
+
+type ProgramId = u32;
+type BlockId = u32;
+
+/// Every answer the server can give, at one generation.
+pub struct Snapshot {
+    generation: u64,
+    table: Arc<NameTable>,
+    index: Index,
+    /// One per name of the index.
+    nodes: Vec<Node>,
+    /// The nodes' programs by type; a node owns a run of them.
+    by_type: Vec<(u16, ProgramId)>,
+    programs: Vec<Program>,
+    /// Blocks of weighted programs; a program owns a run of them.
+    variants: Vec<BlockId>,
+    choices: Vec<Choice>,
+    blocks: Vec<Stored>,
+    bytes: Vec<u8>,
+    fixups: Vec<u16>,
+    /// Apexes, by zone number.
+    apexes: Vec<Name>,
+    /// What was decided for each record of the table; none for those that are not served.
+    records: Vec<Option<RecordView>>,
+    refused: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    /// Grows with every snapshot of this node; the serial of its zones is made from it.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The host's table behind it.
+    pub fn table(&self) -> &Arc<NameTable> {
+        &self.table
+    }
+
+    /// Every name that exists, empty non-terminals included.
+    pub fn n_names(&self) -> usize {
+        self.index.len()
+    }
+
+    /// What was decided for each record of the table, in its order; none for those that are not served.
+    pub fn records(&self) -> &[Option<RecordView>] {
+        &self.records
+    }
+
+    /// What of the table is not served, by name or apex, with the reason.
+    pub fn refused(&self) -> &BTreeMap<String, String> {
+        &self.refused
+    }
+}
+
+/// What a build hands over.
+struct Parts {
+    tree: Tree,
+    store: Store,
+    nodes: Vec<Node>,
+    views: Vec<Option<RecordView>>,
+}
+
+impl Snapshot {
+    fn assemble(input: Input<'_>, parts: Parts) -> Self {
+        let Parts { tree, store, nodes, views } = parts;
+        Self {
+            generation: input.generation,
+            table: input.table.clone(),
+            index: tree.index,
+            nodes,
+            by_type: store.by_type,
+            programs: store.programs,
+            variants: store.variants,
+            choices: store.choices,
+            blocks: store.blocks,
+            bytes: store.bytes,
+            fixups: store.fixups,
+            apexes: tree.zones.into_iter().map(|zone| zone.apex).collect(),
+            records: views,
+            refused: tree.refused,
+        }
+    }
+}
+
+/// The programs of one name.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    zone: u32,
+    /// Where its programs by type begin, and how many there are.
+    first: u32,
+    n_types: u16,
+    /// For every other type.
+    otherwise: ProgramId,
+    below: Below,
+}
+
+/// What is said of names below a node that do not exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Below {
+    /// The same for all: NXDOMAIN or a referral.
+    Program(ProgramId),
+    /// They are synthesised from this node.
+    Wildcard(NodeId),
+}
+
+/// How to answer one name and type.
+#[derive(Clone, Copy, Debug)]
+struct Program {
+    kind: Kind,
+    /// The global name whose endpoints it answers with, directly or behind aliases.
+    record: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Fixed(BlockId),
+    Weighted { choice: u32, first: u32 },
+}
+
+/// A block as it lies in the snapshot.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    start: u32,
+    first_fixup: u32,
+    length: u16,
+    n_fixups: u16,
+    counts: [u16; 3],
+    rcode: Rcode,
+    authoritative: bool,
+}

@@ -1,0 +1,225 @@
+//! One question to one answer: find the node, its program, and for weighted programs the variant of this moment.
+//!
+//! Both the fast path and the edge come through here, so what one says the other says too. Nothing allocates,
+//! locks or waits; the cost depends on the labels of the name and not on the size of a zone.
+
+use std::net::IpAddr;
+
+use koinon_model::time::Timestamp;
+
+use super::block::shift;
+use super::index::NodeId;
+use super::{Below, BlockId, Kind, ProgramId, Snapshot};
+use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, rtype};
+
+/// A readable question of class IN.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// The name in wire format, lower-cased.
+    pub name: &'a [u8],
+    /// Its labels, the root not counted.
+    pub n_labels: usize,
+    /// The type asked for.
+    pub rtype: u16,
+}
+
+/// What to say to a question, still in the snapshot's own bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer<'a> {
+    pub(crate) rcode: Rcode,
+    pub(crate) authoritative: bool,
+    /// Records in answer, authority and additional.
+    pub(crate) counts: [u16; 3],
+    pub(crate) bytes: &'a [u8],
+    pub(crate) fixups: &'a [u16],
+}
+
+/// How an answer was found, for whoever explains it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Path {
+    /// The node answering: the name itself, a wildcard, or the closest encloser.
+    pub(crate) node: NodeId,
+    pub(crate) how: How,
+    pub(crate) program: ProgramId,
+    /// Which variant a weighted program gave.
+    pub(crate) variant: Option<usize>,
+}
+
+/// How the question's name relates to the node that answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// The name exists.
+    Exact,
+    /// It does not, and a wildcard covers it.
+    Wildcard,
+    /// It does not, and what lies below its closest encloser is decided there: NXDOMAIN or a referral.
+    Below,
+}
+
+impl Answer<'_> {
+    /// The response code.
+    pub fn rcode(&self) -> Rcode {
+        self.rcode
+    }
+
+    /// Says only this code.
+    pub(crate) const fn bare(rcode: Rcode) -> Self {
+        Self { rcode, authoritative: false, counts: [0; 3], bytes: &[], fixups: &[] }
+    }
+}
+
+impl Snapshot {
+    /// Answers a question for a client at a moment; REFUSED when the name lies in no zone of ours.
+    pub fn answer(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Answer<'_> {
+        match self.path(question, client, now) {
+            Some(path) => self.block(self.block_of(path)),
+            None => Answer::bare(Rcode::Refused),
+        }
+    }
+
+    /// Finds the program for a question, and the variant.
+    pub(crate) fn path(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Option<Path> {
+        let (node, how) = self.find(question)?;
+        let program = match how {
+            How::Exact | How::Wildcard => self.program_for(node, question.rtype),
+            How::Below => match self.nodes[node as usize].below {
+                Below::Program(program) => program,
+                Below::Wildcard(_) => return None,
+            },
+        };
+        let variant = match self.programs[program as usize].kind {
+            Kind::Fixed(_) => None,
+            Kind::Weighted { choice, .. } => Some(self.choices[choice as usize].choose(client, now)),
+        };
+        Some(Path { node, how, program, variant })
+    }
+
+    /// The answer that a path leads to.
+    pub(crate) fn answer_of(&self, path: Path) -> Answer<'_> {
+        self.block(self.block_of(path))
+    }
+
+    fn find(&self, question: &Question<'_>) -> Option<(NodeId, How)> {
+        if let Some(node) = self.index.find(question.name) {
+            return Some((node, How::Exact));
+        }
+        let encloser = self.index.closest_encloser(question.name, question.n_labels)?;
+        match self.nodes[encloser as usize].below {
+            Below::Wildcard(wildcard) => Some((wildcard, How::Wildcard)),
+            Below::Program(_) => Some((encloser, How::Below)),
+        }
+    }
+
+    fn program_for(&self, node: NodeId, rtype: u16) -> ProgramId {
+        let node = &self.nodes[node as usize];
+        let first = node.first as usize;
+        let own = &self.by_type[first..first + usize::from(node.n_types)];
+        own.iter().find(|(own, _)| *own == rtype).map_or(node.otherwise, |(_, program)| *program)
+    }
+
+    fn block_of(&self, path: Path) -> BlockId {
+        match self.programs[path.program as usize].kind {
+            Kind::Fixed(block) => block,
+            Kind::Weighted { first, .. } => self.variants[first as usize + path.variant.unwrap_or(0)],
+        }
+    }
+
+    fn block(&self, block: BlockId) -> Answer<'_> {
+        let block = &self.blocks[block as usize];
+        let start = block.start as usize;
+        let first_fixup = block.first_fixup as usize;
+        Answer {
+            rcode: block.rcode,
+            authoritative: block.authoritative,
+            counts: block.counts,
+            bytes: &self.bytes[start..start + usize::from(block.length)],
+            fixups: &self.fixups[first_fixup..first_fixup + usize::from(block.n_fixups)],
+        }
+    }
+}
+
+/// What of a query its response repeats or depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// The message id.
+    pub id: [u8; 2],
+    /// The third and fourth header byte as the query had them.
+    pub flags: [u8; 2],
+    /// Name, type and class exactly as sent, so that the case of the name comes back; empty when unreadable.
+    pub question: &'a [u8],
+    /// What the client said by EDNS, if it did.
+    pub edns: Option<Edns>,
+}
+
+/// A client's EDNS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edns {
+    /// The datagram size it can take.
+    pub payload: u16,
+    /// Whether it wants DNSSEC records.
+    pub dnssec_ok: bool,
+}
+
+impl Head<'_> {
+    /// Most bytes of a UDP response to this query.
+    pub fn udp_limit(&self) -> usize {
+        let limit = match self.edns {
+            None => UDP_PAYLOAD_PLAIN,
+            Some(edns) => edns.payload.clamp(UDP_PAYLOAD_PLAIN, UDP_PAYLOAD_MAX),
+        };
+        usize::from(limit)
+    }
+}
+
+/// Length of the OPT record in our responses.
+pub(crate) const OPT: usize = 11;
+
+/// Writes a response of at most `limit` bytes to the front of `out`; one that is too long becomes an empty one
+/// with TC, which sends the client to TCP.
+///
+/// Shape: the number of bytes written. `out` must hold a header, the question and OPT at least.
+pub fn write(out: &mut [u8], head: &Head<'_>, answer: &Answer<'_>, limit: usize) -> usize {
+    let opt_length = if head.edns.is_some() { OPT } else { 0 };
+    let block_at = HEADER + head.question.len();
+    let whole = block_at + answer.bytes.len() + opt_length;
+    let fits = whole <= limit.min(out.len());
+
+    let authoritative = if answer.authoritative { flag::AA } else { 0 };
+    let truncated = if fits { 0 } else { flag::TC };
+    let is_query = head.flags[0] & flag::OPCODE_MASK == 0;
+    let kept = if is_query { [head.flags[0] & flag::RD, head.flags[1] & flag::CD] } else { [0; 2] };
+    let rcode = answer.rcode.number();
+
+    out[..2].copy_from_slice(&head.id);
+    out[2] = flag::QR | head.flags[0] & flag::OPCODE_MASK | authoritative | truncated | kept[0];
+    out[3] = kept[1] | (rcode & 0xf) as u8;
+    out[4..6].copy_from_slice(&u16::from(!head.question.is_empty()).to_be_bytes());
+    out[HEADER..block_at].copy_from_slice(head.question);
+
+    let [n_answers, n_authority, mut n_additional] = if fits { answer.counts } else { [0; 3] };
+    let mut end = block_at;
+    if fits {
+        end += answer.bytes.len();
+        out[block_at..end].copy_from_slice(answer.bytes);
+        let name_length = head.question.len().saturating_sub(4);
+        for &at in answer.fixups {
+            shift(&mut out[block_at..end], usize::from(at), name_length);
+        }
+    }
+    if let Some(edns) = head.edns {
+        n_additional += 1;
+        out[end..end + OPT].copy_from_slice(&opt(rcode, edns));
+        end += OPT;
+    }
+    out[6..8].copy_from_slice(&n_answers.to_be_bytes());
+    out[8..10].copy_from_slice(&n_authority.to_be_bytes());
+    out[10..12].copy_from_slice(&n_additional.to_be_bytes());
+    end
+}
+
+/// Our OPT record: version 0, 1232 bytes, DO as the client had it (RFC 6891 §6.1.3, RFC 3225 §3).
+fn opt(rcode: u16, edns: Edns) -> [u8; OPT] {
+    let [payload_high, payload_low] = UDP_PAYLOAD_MAX.to_be_bytes();
+    let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
+    [0, 0, rtype::OPT as u8, payload_high, payload_low, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]
+}

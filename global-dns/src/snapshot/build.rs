@@ -1,0 +1,93 @@
+//! The pure function from the host's table and this node's view of health to a snapshot.
+
+use std::sync::Arc;
+
+use koinon_types::names::{NameTable, Target};
+
+use super::compile::Compiler;
+use super::health::{Aliases, LastGood, Mode, RecordView, Verdicts, decide};
+use super::index::{Full, Seed};
+use super::tree::{Tree, grow};
+use super::{Parts, Snapshot};
+
+/// Everything a snapshot is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// What the host wants served.
+    pub table: &'a Arc<NameTable>,
+    /// What this node's probes say.
+    pub verdicts: &'a Verdicts,
+    /// What each name was answered with when it last had a healthy endpoint.
+    pub last_good: &'a LastGood,
+    /// Greater than every generation before it; the zones' serial is made from it.
+    pub generation: u64,
+    /// Key of the index; random per process.
+    pub seed: Seed,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// More than 32-bit numbers can count; far beyond any real table.
+    #[error("failed to build a snapshot of generation {generation}: more than 4 GiB of names and answers")]
+    TooLarge {
+        /// The generation that was to be built.
+        generation: u64,
+    },
+}
+
+/// Builds the snapshot of one generation: equal input, equal answers.
+///
+/// What the table holds against the rules is left out and listed in [`Snapshot::refused`].
+///
+/// # Errors
+/// When the table is larger than a snapshot can number.
+pub fn build(input: Input<'_>) -> Result<Snapshot, BuildError> {
+    let too_large = |_: Full| BuildError::TooLarge { generation: input.generation };
+    let mut tree = grow(input.table, input.seed, serial(input.generation)).map_err(too_large)?;
+    let views = decide_all(&tree, input);
+    let (store, nodes) = Compiler::compile(&mut tree, input.table, &views);
+    if !store.is_whole() {
+        return Err(BuildError::TooLarge { generation: input.generation });
+    }
+    Ok(Snapshot::assemble(input, Parts { tree, store, nodes, views }))
+}
+
+/// The SOA serial of a generation: it grows in the serial arithmetic of RFC 1982 as the generation does.
+fn serial(generation: u64) -> u32 {
+    generation as u32
+}
+
+/// What is decided for each record; none for those that have no place in the tree.
+fn decide_all(tree: &Tree, input: Input<'_>) -> Vec<Option<RecordView>> {
+    let mut views = vec![None; input.table.records.len()];
+    for (id, node) in tree.nodes.iter().enumerate() {
+        let Some(number) = node.record else { continue };
+        let is_apex = tree.zones[node.zone].node as usize == id;
+        let aliases = if is_apex || !node.sets.is_empty() { Aliases::Forbidden } else { Aliases::Allowed };
+        views[number] = Some(decide(&input.table.records[number], aliases, input.verdicts, input.last_good));
+    }
+    views
+}
+
+impl Snapshot {
+    /// What each name is to be remembered by: the targets of those that have a healthy endpoint now, and for
+    /// the others what was remembered before. Names that are gone are forgotten.
+    pub fn remember(&self, before: &LastGood) -> LastGood {
+        let pairs = self.table.records.iter().zip(&self.records);
+        pairs
+            .filter_map(|(record, view)| {
+                let view = view.as_ref()?;
+                let targets: Vec<Target> = match view.mode {
+                    Mode::Healthy => {
+                        view.answered(record).map(|(_, endpoint)| endpoint.target.clone()).collect()
+                    }
+                    Mode::Panic { .. } | Mode::LastKnownGood | Mode::All | Mode::NoData | Mode::Empty => {
+                        before.get(&record.source)?.clone()
+                    }
+                };
+                Some((record.source.clone(), targets))
+            })
+            .collect()
+    }
+}

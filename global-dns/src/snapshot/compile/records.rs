@@ -1,0 +1,195 @@
+//! What a global name answers with its endpoints: variants, and the choice among them.
+//!
+//! As long as every answerable endpoint is an address, A and AAAA are chosen apart, each among its own. As soon
+//! as one is an alias, the name is at every moment exactly one endpoint for every type: an alias answers all
+//! types, and a resolver that got it for AAAA would use it for A as well, weights or not.
+
+use std::net::IpAddr;
+
+use koinon_types::names::{Endpoint, Record, Target};
+
+use super::super::ProgramId;
+use super::super::block::{Block, Section, TooLarge};
+use super::super::choice::Choice;
+use super::super::health::RecordView;
+use super::write::any_data;
+use super::{ANY_TTL, Compiler, Context};
+use crate::wire::name::Name;
+use crate::wire::rdata::Rdata;
+use crate::wire::{Rcode, rtype};
+
+/// One variant of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pick {
+    weight: u64,
+    say: Say,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Say {
+    Addresses(Vec<IpAddr>),
+    Alias(Name),
+    NoData,
+    /// The answer to ANY.
+    Something,
+}
+
+/// The types that records answer; `None` stands for every other type.
+const FAMILIES: [Option<u16>; 2] = [Some(rtype::A), Some(rtype::AAAA)];
+
+impl Compiler<'_> {
+    /// Writes the programs of a record, and answers the one for types that have none.
+    pub(super) fn compile_record(
+        &mut self,
+        context: &Context<'_>,
+        number: usize,
+        by_type: &mut Vec<(u16, ProgramId)>,
+    ) -> ProgramId {
+        let (record, Some(view)) = (&self.table.records[number], &self.views[number]) else {
+            return self.no_data(context);
+        };
+        let answered: Vec<&Endpoint> = view.answered(record).map(|(_, endpoint)| endpoint).collect();
+        if answered.iter().any(|endpoint| matches!(endpoint.target, Target::Hostname(_))) {
+            for asked in [Some(rtype::A), Some(rtype::AAAA), Some(rtype::ANY)] {
+                let picks = joint_picks(&answered, asked);
+                by_type.extend(asked.map(|asked| (asked, self.weighted(context, view, &picks, number))));
+            }
+            return self.weighted(context, view, &joint_picks(&answered, None), number);
+        }
+        for asked in FAMILIES.into_iter().flatten() {
+            if record.endpoints.iter().any(|endpoint| is_of(endpoint, asked)) {
+                let picks = family_picks(record, &answered, asked);
+                by_type.push((asked, self.weighted(context, view, &picks, number)));
+            }
+        }
+        self.no_data(context)
+    }
+
+    fn weighted(
+        &mut self,
+        context: &Context<'_>,
+        view: &RecordView,
+        picks: &[Pick],
+        number: usize,
+    ) -> ProgramId {
+        let record = &self.table.records[number];
+        let blocks: Result<Vec<Block>, TooLarge> =
+            picks.iter().map(|pick| self.write_pick(context, view.ttl, &pick.say)).collect();
+        match blocks {
+            Err(error) => self.keep(context.name, "address", Err(error)),
+            Ok(blocks) if blocks.len() == 1 => self.store.fixed(&blocks[0], Some(number as u32)),
+            Ok(blocks) => {
+                let window_ms = u64::from(record.ttl.unstable.max(1)) * 1000;
+                let weights: Vec<u64> = picks.iter().map(|pick| pick.weight).collect();
+                self.store.weighted(&blocks, Choice::new(&record.host, window_ms, &weights), number as u32)
+            }
+        }
+    }
+
+    fn write_pick(&self, context: &Context<'_>, ttl: u32, say: &Say) -> Result<Block, TooLarge> {
+        let mut writer = context.start();
+        match say {
+            Say::Addresses(addresses) => {
+                for &address in addresses {
+                    let rtype = if address.is_ipv4() { rtype::A } else { rtype::AAAA };
+                    writer.record(Section::Answer, context.owner(), rtype, ttl, &Rdata::address(address));
+                }
+            }
+            Say::Alias(target) => {
+                let data = Rdata::pointing(target.clone());
+                writer.record(Section::Answer, context.owner(), rtype::CNAME, ttl, &data);
+            }
+            // Kept no longer than an answer would be, so that a recovery is seen as soon as a failure.
+            Say::NoData => self.write_soa(&mut writer, context.zone, ttl),
+            Say::Something => {
+                writer.record(Section::Answer, context.owner(), rtype::HINFO, ANY_TTL.min(ttl), &any_data());
+            }
+        }
+        writer.finish(Rcode::NoError, true)
+    }
+}
+
+fn is_of(endpoint: &Endpoint, asked: u16) -> bool {
+    match endpoint.target {
+        Target::Ip(ip) => ip.is_ipv4() == (asked == rtype::A),
+        Target::Hostname(_) => false,
+    }
+}
+
+/// One variant per address of a family, each with as many of its followers as an answer may hold; all in one
+/// when they fit.
+fn family_picks(record: &Record, answered: &[&Endpoint], asked: u16) -> Vec<Pick> {
+    let own: Vec<(IpAddr, u32)> = answered
+        .iter()
+        .filter(|endpoint| is_of(endpoint, asked))
+        .filter_map(|endpoint| match endpoint.target {
+            Target::Ip(ip) => Some((ip, endpoint.weight)),
+            Target::Hostname(_) => None,
+        })
+        .collect();
+    if own.is_empty() {
+        return vec![Pick { weight: 1, say: Say::NoData }];
+    }
+    let together = usize::from(record.addresses_max).clamp(1, own.len());
+    let n_variants = if together == own.len() { 1 } else { own.len() };
+    let all_weightless = own.iter().all(|(_, weight)| *weight == 0);
+    (0..n_variants)
+        .map(|first| {
+            let addresses = own.iter().cycle().skip(first).take(together).map(|(ip, _)| *ip).collect();
+            let weight = if all_weightless { 1 } else { u64::from(own[first].1) };
+            Pick { weight, say: Say::Addresses(addresses) }
+        })
+        .collect()
+}
+
+/// The variants of a name with aliases. Every type gets the same boundaries, so that at one moment all types
+/// speak of the same endpoint.
+///
+/// The addresses of one cluster share one part: it is as wide as the heavier of its families, and each family
+/// divides it among its own addresses.
+fn joint_picks(answered: &[&Endpoint], asked: Option<u16>) -> Vec<Pick> {
+    let all_weightless = answered.iter().all(|endpoint| endpoint.weight == 0);
+    let weight = |endpoint: &Endpoint| if all_weightless { 1 } else { u64::from(endpoint.weight) };
+    let mut picks = Vec::new();
+    for cluster in answered.chunk_by(|one, next| one.cluster == next.cluster) {
+        for endpoint in cluster {
+            if let Target::Hostname(target) = &endpoint.target
+                && let Ok(target) = target.parse()
+            {
+                picks.push(Pick { weight: weight(endpoint), say: Say::Alias(target) });
+            }
+        }
+        let sum = |asked| cluster.iter().filter(|one| is_of(one, asked)).map(|one| weight(one)).sum::<u64>();
+        let width = sum(rtype::A).max(sum(rtype::AAAA));
+        if width > 0 {
+            share(cluster, asked, width, &weight, &mut picks);
+        }
+    }
+    picks.retain(|pick| pick.weight > 0);
+    picks
+}
+
+/// Divides a cluster's part among its addresses of the family asked for; one without any says NODATA.
+fn share(
+    cluster: &[&Endpoint],
+    asked: Option<u16>,
+    width: u64,
+    weight: &dyn Fn(&Endpoint) -> u64,
+    picks: &mut Vec<Pick>,
+) {
+    let own: Vec<_> = cluster.iter().filter(|one| asked.is_some_and(|asked| is_of(one, asked))).collect();
+    let total: u64 = own.iter().map(|one| weight(one)).sum();
+    if total == 0 {
+        let say = if asked == Some(rtype::ANY) { Say::Something } else { Say::NoData };
+        picks.push(Pick { weight: width, say });
+        return;
+    }
+    let mut seen = 0;
+    for endpoint in own {
+        let from = seen * width / total;
+        seen += weight(endpoint);
+        if let Target::Ip(ip) = endpoint.target {
+            picks.push(Pick { weight: seen * width / total - from, say: Say::Addresses(vec![ip]) });
+        }
+    }
+}

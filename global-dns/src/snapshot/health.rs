@@ -1,0 +1,288 @@
+//! Which endpoints of a name may be answered now, why not the others, and for how long the answer holds.
+//!
+//! The host's word on an endpoint and this node's own probes are joined here: an endpoint must pass both, and
+//! what nobody has looked at yet counts as healthy, because unknown is not down. Health alone never empties a
+//! name: when nothing is healthy, the owner's choice applies.
+
+use std::collections::BTreeMap;
+
+use koinon_types::names::{
+    Endpoint, EndpointState, OnAllDown, ProbeOutcome, Record, RecordRef, Target, Withdrawal,
+};
+
+/// Names one endpoint that is probed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Probed {
+    /// The record.
+    pub record: RecordRef,
+    /// The endpoint's cluster.
+    pub cluster: String,
+    /// The endpoint's target.
+    pub target: Target,
+}
+
+/// What this node's probes say about one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeVerdict {
+    /// The verdict after thresholds.
+    pub outcome: ProbeOutcome,
+    /// Since when, Unix milliseconds.
+    pub since_ms: i64,
+    /// The latest probes disagree with the verdict, or it is new: it may change soon.
+    pub wavers: bool,
+}
+
+/// What this node's probes say about all endpoints they have judged.
+pub type Verdicts = BTreeMap<Probed, ProbeVerdict>;
+
+/// What each name was answered with when it last had a healthy endpoint.
+pub type LastGood = BTreeMap<RecordRef, Vec<Target>>;
+
+/// What was decided for one record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordView {
+    /// How its endpoints were selected.
+    pub mode: Mode,
+    /// One per endpoint of the record, in its order.
+    pub endpoints: Vec<EndpointView>,
+    /// Seconds its answers may be kept.
+    pub ttl: u32,
+    /// Why that long.
+    pub ttl_reason: TtlReason,
+}
+
+/// How the endpoints of a name were selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The healthy ones.
+    Healthy,
+    /// All, because so few are healthy that health itself is doubted.
+    Panic {
+        /// Healthy endpoints, in percent.
+        healthy_percent: u8,
+    },
+    /// None is healthy: those that were last known to be.
+    LastKnownGood,
+    /// None is healthy: all.
+    All,
+    /// None is healthy: none, as the owner wants.
+    NoData,
+    /// There is none that can be answered.
+    Empty,
+}
+
+/// What was decided for one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointView {
+    /// Why it is not answered; none when it is.
+    pub excluded: Option<Exclusion>,
+    /// What this node's probes say, if it is probed and judged.
+    pub probe: Option<ProbeVerdict>,
+}
+
+/// Why an endpoint is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exclusion {
+    /// The host withdrew it.
+    Withdrawn(Withdrawal),
+    /// This node's probes of it fail.
+    ProbesFailing,
+    /// It weighs nothing and others of its family do.
+    Weightless,
+    /// It is an alias, and the name holds other data or is an apex (RFC 1034 §3.6.2).
+    AliasBesideData,
+    /// Its target is not a domain name.
+    InvalidTarget,
+    /// Nothing is healthy, and it was not among the last known good.
+    NotLastKnownGood,
+    /// Nothing is healthy, and the owner wants no answer then.
+    OwnerWantsNone,
+}
+
+/// Why an answer may be kept as long as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TtlReason {
+    /// No change is in sight.
+    Stable,
+    /// The host expects a change.
+    HostExpectsChange,
+    /// Probes of an endpoint disagree with its verdict, or the verdict is new.
+    ProbesWaver,
+    /// The answer is not what health alone would give, and should follow a recovery.
+    HealthOverruled,
+}
+
+/// Whether an alias may be answered where the record lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Aliases {
+    Allowed,
+    /// The name is an apex or holds static data.
+    Forbidden,
+}
+
+/// Decides which endpoints of a record are answered.
+pub(super) fn decide(
+    record: &Record,
+    aliases: Aliases,
+    verdicts: &Verdicts,
+    last_good: &LastGood,
+) -> RecordView {
+    let mut endpoints: Vec<EndpointView> =
+        record.endpoints.iter().map(|endpoint| observe(record, endpoint, aliases, verdicts)).collect();
+    let mode = select(record, &mut endpoints, last_good);
+    drop_weightless(record, &mut endpoints);
+    let ttl_reason = ttl_reason(record, mode, &endpoints);
+    let ttl = if ttl_reason == TtlReason::Stable { record.ttl.stable } else { record.ttl.unstable };
+    RecordView { mode, endpoints, ttl, ttl_reason }
+}
+
+impl RecordView {
+    /// The endpoints that are answered, with their places in the record.
+    pub fn answered<'a>(&'a self, record: &'a Record) -> impl Iterator<Item = (usize, &'a Endpoint)> {
+        let pairs = record.endpoints.iter().zip(&self.endpoints).enumerate();
+        pairs.filter(|(_, (_, view))| view.excluded.is_none()).map(|(at, (endpoint, _))| (at, endpoint))
+    }
+}
+
+/// Whether an endpoint could be answered at all, and whether it is healthy.
+fn observe(record: &Record, endpoint: &Endpoint, aliases: Aliases, verdicts: &Verdicts) -> EndpointView {
+    let probe = record.check.as_ref().and_then(|_| {
+        let key = Probed {
+            record: record.source.clone(),
+            cluster: endpoint.cluster.clone(),
+            target: endpoint.target.clone(),
+        };
+        verdicts.get(&key).cloned()
+    });
+    let unusable = match &endpoint.target {
+        Target::Ip(_) => None,
+        Target::Hostname(_) if aliases == Aliases::Forbidden => Some(Exclusion::AliasBesideData),
+        Target::Hostname(name) => {
+            name.parse::<crate::wire::name::Name>().err().map(|_| Exclusion::InvalidTarget)
+        }
+    };
+    let unhealthy = match (endpoint.state, &probe) {
+        (EndpointState::Withdrawn(why), _) => Some(Exclusion::Withdrawn(why)),
+        (EndpointState::Serving, Some(ProbeVerdict { outcome: ProbeOutcome::Failing { .. }, .. })) => {
+            Some(Exclusion::ProbesFailing)
+        }
+        (EndpointState::Serving, _) => None,
+    };
+    EndpointView { excluded: unusable.or(unhealthy), probe }
+}
+
+impl Exclusion {
+    /// Whether the endpoint could be answered all the same when nothing better is left.
+    fn is_about_health(self) -> bool {
+        match self {
+            Self::Withdrawn(_) | Self::ProbesFailing => true,
+            Self::Weightless
+            | Self::AliasBesideData
+            | Self::InvalidTarget
+            | Self::NotLastKnownGood
+            | Self::OwnerWantsNone => false,
+        }
+    }
+}
+
+/// Applies the panic threshold and the owner's choice for the case that nothing is healthy.
+fn select(record: &Record, endpoints: &mut [EndpointView], last_good: &LastGood) -> Mode {
+    let n_healthy = endpoints.iter().filter(|view| view.excluded.is_none()).count();
+    let n_unhealthy = endpoints.iter().filter(|view| view.is_unhealthy()).count();
+    let n_usable = n_healthy + n_unhealthy;
+    if n_usable == 0 {
+        return Mode::Empty;
+    }
+    let healthy_percent = (n_healthy * 100 / n_usable) as u8;
+    if n_healthy > 0 {
+        if healthy_percent >= record.healthy_share_min_percent {
+            return Mode::Healthy;
+        }
+        readmit(endpoints);
+        return Mode::Panic { healthy_percent };
+    }
+    match record.on_all_down {
+        OnAllDown::LastKnownGood => {
+            let good = last_good.get(&record.source).map_or(&[][..], Vec::as_slice);
+            let was_good = |endpoint: &Endpoint, view: &EndpointView| {
+                view.is_unhealthy() && good.contains(&endpoint.target)
+            };
+            if !record.endpoints.iter().zip(&*endpoints).any(|(endpoint, view)| was_good(endpoint, view)) {
+                readmit(endpoints);
+                return Mode::All;
+            }
+            for (endpoint, view) in record.endpoints.iter().zip(endpoints) {
+                if was_good(endpoint, view) {
+                    view.excluded = None;
+                } else if view.is_unhealthy() {
+                    view.excluded = Some(Exclusion::NotLastKnownGood);
+                }
+            }
+            Mode::LastKnownGood
+        }
+        OnAllDown::All => {
+            readmit(endpoints);
+            Mode::All
+        }
+        OnAllDown::NoData => {
+            for view in endpoints.iter_mut().filter(|view| view.is_unhealthy()) {
+                view.excluded = Some(Exclusion::OwnerWantsNone);
+            }
+            Mode::NoData
+        }
+    }
+}
+
+impl EndpointView {
+    fn is_unhealthy(&self) -> bool {
+        self.excluded.is_some_and(Exclusion::is_about_health)
+    }
+}
+
+/// Answers every endpoint that only its health kept out.
+fn readmit(endpoints: &mut [EndpointView]) {
+    for view in endpoints.iter_mut().filter(|view| view.is_unhealthy()) {
+        view.excluded = None;
+    }
+}
+
+/// Leaves out what weighs nothing while something of its family weighs more.
+///
+/// With aliases among the answers there is one family: an alias answers for both.
+fn drop_weightless(record: &Record, endpoints: &mut [EndpointView]) {
+    let family = |endpoint: &Endpoint| match endpoint.target {
+        Target::Ip(ip) => ip.is_ipv4(),
+        Target::Hostname(_) => false,
+    };
+    let answered = |endpoints: &[EndpointView]| -> Vec<usize> {
+        (0..endpoints.len()).filter(|&at| endpoints[at].excluded.is_none()).collect()
+    };
+    let all = answered(endpoints);
+    let joint = all.iter().any(|&at| matches!(record.endpoints[at].target, Target::Hostname(_)));
+    for at in all.iter().copied().filter(|&at| record.endpoints[at].weight == 0) {
+        let own = &record.endpoints[at];
+        let outweighed = all.iter().any(|&other| {
+            let other = &record.endpoints[other];
+            other.weight > 0 && (joint || family(other) == family(own))
+        });
+        if outweighed {
+            endpoints[at].excluded = Some(Exclusion::Weightless);
+        }
+    }
+}
+
+fn ttl_reason(record: &Record, mode: Mode, endpoints: &[EndpointView]) -> TtlReason {
+    if record.unstable {
+        return TtlReason::HostExpectsChange;
+    }
+    if endpoints.iter().any(|view| view.probe.as_ref().is_some_and(|probe| probe.wavers)) {
+        return TtlReason::ProbesWaver;
+    }
+    match mode {
+        Mode::Healthy | Mode::Empty => TtlReason::Stable,
+        Mode::Panic { .. } | Mode::LastKnownGood | Mode::All | Mode::NoData => TtlReason::HealthOverruled,
+    }
+}
+
+#[cfg(test)]
+mod tests;

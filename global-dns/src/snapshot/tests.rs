@@ -1,0 +1,20 @@
+//! Answers, asked for on the wire and read back by another implementation (hickory-proto), so that what we
+//! write is also what others read.
+
+mod support;
+
+mod rfc1034;
+
+mod negative;
+
+mod wildcards;
+
+mod zones;
+
+mod records;
+
+mod shares;
+
+mod rules;
+
+mod oracle;
