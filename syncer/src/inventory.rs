@@ -49,39 +49,54 @@ pub async fn gather(member: &Member) -> Result<Inventory, Failure> {
 pub async fn gather_capacity(member: &Member) -> Result<Capacity, Failure> {
     let core =
         |plural: &str| Collection { group: String::new(), version: "v1".into(), plural: plural.into() };
-    let nodes = member.list(&core("nodes"), "").await?;
-    let pods = member.list(&core("pods"), "").await?;
-    Ok(capacity(&nodes.items, &pods.items))
+    let mut count = Count::default();
+    member.list_pages(&core("nodes"), "", |nodes| count.take_nodes(&nodes)).await?;
+    member.list_pages(&core("pods"), "", |pods| count.take_pods(&pods)).await?;
+    Ok(count.into_capacity())
 }
 
-/// Sums what ready, schedulable nodes can run and what the pods on them ask for.
+/// What ready, schedulable nodes can run and what the pods on them ask for, summed page by page.
 ///
 /// Source: the scheduler's own arithmetic: finished pods ask for nothing; a pod asks for the sum of its containers or
 /// for its largest init container, whichever is more.
-pub fn capacity(nodes: &[Value], pods: &[Value]) -> Capacity {
-    let mut n_nodes_ready = 0;
-    let mut allocatable = Sums::default();
-    for node in nodes {
-        if !is_ready(node) {
-            continue;
-        }
-        n_nodes_ready += 1;
-        if node["spec"]["unschedulable"].as_bool() != Some(true) {
-            allocatable.add_all(&node["status"]["allocatable"]);
+#[derive(Default)]
+struct Count {
+    n_nodes: u64,
+    n_nodes_ready: u64,
+    allocatable: Sums,
+    allocated: Sums,
+}
+
+impl Count {
+    fn take_nodes(&mut self, nodes: &[Value]) {
+        for node in nodes {
+            self.n_nodes += 1;
+            if !is_ready(node) {
+                continue;
+            }
+            self.n_nodes_ready += 1;
+            if node["spec"]["unschedulable"].as_bool() != Some(true) {
+                self.allocatable.add_all(&node["status"]["allocatable"]);
+            }
         }
     }
-    let mut allocated = Sums::default();
-    for pod in pods {
-        let finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        if !finished && pod["spec"]["nodeName"].is_string() {
-            allocated.add_pod(&pod["spec"]);
+
+    fn take_pods(&mut self, pods: &[Value]) {
+        for pod in pods {
+            let finished = matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+            if !finished && pod["spec"]["nodeName"].is_string() {
+                self.allocated.add_pod(&pod["spec"]);
+            }
         }
     }
-    Capacity {
-        n_nodes: nodes.len() as u64,
-        n_nodes_ready,
-        allocatable: allocatable.into_text(),
-        allocated: allocated.into_text(),
+
+    fn into_capacity(self) -> Capacity {
+        Capacity {
+            n_nodes: self.n_nodes,
+            n_nodes_ready: self.n_nodes_ready,
+            allocatable: self.allocatable.into_text(),
+            allocated: self.allocated.into_text(),
+        }
     }
 }
 
@@ -204,6 +219,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn capacity(nodes: &[Value], pods: &[Value]) -> Capacity {
+        let mut count = Count::default();
+        count.take_nodes(nodes);
+        count.take_pods(pods);
+        count.into_capacity()
+    }
 
     fn node(ready: &str, cpu: &str, unschedulable: bool) -> Value {
         json!({

@@ -4,6 +4,7 @@
 //! Every request has a deadline, and every failure is sorted into what the caller may do about it. Watches are line streams
 //! that end when the member ends them or says nothing for too long.
 
+mod credentials;
 mod failure;
 
 use std::time::Duration;
@@ -15,7 +16,6 @@ use http_body_util::BodyExt;
 use koinon_machinery::Value;
 use koinon_types::sync::ObjectRef;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 pub use failure::Failure;
 
@@ -25,6 +25,9 @@ pub const FIELD_MANAGER: &str = "koinon";
 /// How long one request may take. A member's API answers an apply in milliseconds; an admission webhook may take its
 /// default of 10 s, and what takes longer is retried rather than waited for.
 const REQUEST_DEADLINE: Duration = Duration::from_secs(12);
+
+/// How long a connection may take. A member farther than this is as good as gone; the probe has its own, shorter deadline.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How many objects a list asks for at once: upstream's own page size, about 2 MB of Deployments.
 const LIST_PAGE: usize = 500;
@@ -79,17 +82,13 @@ impl Member {
     /// Builds a client from a kubeconfig, without asking the member anything.
     ///
     /// # Errors
-    /// [`Failure::Configuration`] when the kubeconfig does not parse, names a missing context, or carries unusable keys.
+    /// [`Failure::Configuration`] when the kubeconfig does not parse, names a missing context, carries unusable keys, or wants
+    /// a program to be run or a file to be read: it may come from somebody who may not do that here.
     pub async fn from_kubeconfig(text: &str, context: Option<&str>) -> Result<Self, Failure> {
-        let kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| Failure::configuration(&error))?;
-        let options =
-            KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &options)
-            .await
-            .map_err(|error| Failure::configuration(&error))?;
+        let mut config = credentials::read(text, context).await?;
         // Retries belong to the queue, which knows what else is waiting; the client only reports.
         config.default_retry = false;
-        config.connect_timeout = Some(Duration::from_secs(3));
+        config.connect_timeout = Some(CONNECT_DEADLINE);
         config.read_timeout = None;
         let client = kube::Client::try_from(config).map_err(|error| Failure::configuration(&error))?;
         Ok(Self { client })
@@ -134,22 +133,26 @@ impl Member {
         }
     }
 
-    /// Applies a manifest by server-side apply under our field manager.
+    /// Applies a manifest by server-side apply under our field manager, in one request.
     ///
     /// # Errors
-    /// [`Failure::Conflict`] when another manager owns a field and `ownership` is [`Ownership::Respect`].
-    pub async fn apply(
-        &self,
-        object: &ObjectRef,
-        manifest: &Value,
-        ownership: Ownership,
-    ) -> Result<Value, Failure> {
-        let force = match ownership {
-            Ownership::Respect => "false",
-            Ownership::Force => "true",
+    /// What [`Failure::doubts_identity`] says when `guard` does not hold; [`Failure::Conflict`] also when another manager owns a
+    /// field and the guard leaves it to him.
+    pub async fn apply(&self, object: &ObjectRef, manifest: Value, guard: &Guard) -> Result<Value, Failure> {
+        let mut manifest = manifest;
+        let force = match guard {
+            Guard::Absent => {
+                manifest["metadata"]["resourceVersion"] = NO_VERSION.into();
+                true
+            }
+            Guard::Identity(uid) => {
+                manifest["metadata"]["uid"] = uid.as_str().into();
+                true
+            }
+            Guard::OthersFields => false,
         };
         let path = format!("{}?fieldManager={FIELD_MANAGER}&force={force}", object_path(object));
-        let body = serde_json::to_vec(manifest).map_err(|error| Failure::Protocol(error.to_string()))?;
+        let body = serde_json::to_vec(&manifest).map_err(|error| Failure::Protocol(error.to_string()))?;
         let request = request(Method::PATCH, &path, Some(("application/apply-patch+yaml", body)))?;
         self.send_json(request).await
     }
@@ -166,17 +169,20 @@ impl Member {
 
     /// Deletes exactly the object that was seen, in the background; already gone is success.
     ///
+    /// Shape: the object while its finalizers keep it, none when it is gone.
+    ///
     /// # Errors
     /// [`Failure::Conflict`] when the name now belongs to another object.
-    pub async fn delete(&self, object: &ObjectRef, uid: &str) -> Result<(), Failure> {
+    pub async fn delete(&self, object: &ObjectRef, uid: &str) -> Result<Option<Value>, Failure> {
         let options = serde_json::json!({
             "apiVersion": "v1", "kind": "DeleteOptions",
             "propagationPolicy": "Background", "preconditions": {"uid": uid},
         });
         let body = serde_json::to_vec(&options).map_err(|error| Failure::Protocol(error.to_string()))?;
         let request = request(Method::DELETE, &object_path(object), Some(("application/json", body)))?;
-        match self.send(request, REQUEST_DEADLINE).await {
-            Ok(_) | Err(Failure::NotFound { object: true, .. }) => Ok(()),
+        match self.send_json(request).await {
+            Ok(answer) if answer["metadata"]["deletionTimestamp"].is_string() => Ok(Some(answer)),
+            Ok(_) | Err(Failure::NotFound { object: true, .. }) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -187,6 +193,20 @@ impl Member {
     /// See [`Failure`]; a list that ends half-way is an error, never a shorter list.
     pub async fn list(&self, collection: &Collection, selector: &str) -> Result<Listed, Failure> {
         let mut items = Vec::new();
+        let resource_version = self.list_pages(collection, selector, |page| items.extend(page)).await?;
+        Ok(Listed { items, resource_version })
+    }
+
+    /// Lists as [`Member::list`] does, handing over page after page, so that a large collection is never in memory as a whole.
+    ///
+    /// # Errors
+    /// See [`Failure`]; what was handed over before an error is not the whole collection.
+    pub async fn list_pages(
+        &self,
+        collection: &Collection,
+        selector: &str,
+        mut take: impl FnMut(Vec<Value>),
+    ) -> Result<String, Failure> {
         let mut page_token = String::new();
         loop {
             let path = format!(
@@ -199,17 +219,14 @@ impl Member {
             let Some(Value::Array(batch)) = page.get_mut("items").map(Value::take) else {
                 return Err(Failure::Protocol(format!("list of {} without items", collection.plural)));
             };
-            items.extend(batch);
+            take(batch);
             let metadata = &page["metadata"];
             page_token = metadata["continue"].as_str().unwrap_or_default().to_owned();
             if page_token.is_empty() {
-                let Some(version) = metadata["resourceVersion"].as_str().filter(|v| !v.is_empty()) else {
-                    return Err(Failure::Protocol(format!(
-                        "list of {} without resourceVersion",
-                        collection.plural
-                    )));
-                };
-                return Ok(Listed { items, resource_version: version.to_owned() });
+                let version = metadata["resourceVersion"].as_str().filter(|version| !version.is_empty());
+                let missing =
+                    || Failure::Protocol(format!("list of {} without resourceVersion", collection.plural));
+                return version.map(str::to_owned).ok_or_else(missing);
             }
         }
     }
@@ -263,13 +280,19 @@ impl Member {
     }
 }
 
-/// What an apply does about fields that another manager owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ownership {
-    /// Leaves them and fails, naming the manager.
-    Respect,
-    /// Takes them: the host is the source of truth for what it placed.
-    Force,
+/// A version that no stored object can have: it is that of an empty etcd. An apply that names it creates its object or, when
+/// there is one, is refused with 409, whoever owns it; so no read is needed to find out.
+const NO_VERSION: &str = "1";
+
+/// What must hold for an apply to be carried out. Where it holds, the host is the source of truth and takes every field it sets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// No object has the name.
+    Absent,
+    /// The object that has the name is this one.
+    Identity(String),
+    /// Nobody else owns a field that is set: for a server that does not know the first guard.
+    OthersFields,
 }
 
 fn request(

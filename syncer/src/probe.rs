@@ -57,21 +57,4 @@ pub fn now_ms() -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_failure_is_told_apart() {
-        let rows = [
-            (None, ApiOutcome::Reachable),
-            (Some(Failure::Hung { after: Duration::from_secs(1) }), ApiOutcome::Hung),
-            (Some(Failure::Refused("no".into())), ApiOutcome::Refused),
-            (Some(Failure::Certificate("unknown issuer".into())), ApiOutcome::Certificate),
-            (Some(Failure::Unauthorized("who".into())), ApiOutcome::Unauthorized),
-            (Some(Failure::Server { code: 500, message: "etcd".into() }), ApiOutcome::NotReady),
-        ];
-        for (failure, wanted) in rows {
-            assert_eq!(outcome(failure.as_ref(), 0, Duration::ZERO).outcome, wanted, "{failure:?}");
-        }
-    }
-}
+mod tests;

@@ -101,8 +101,10 @@ async fn misconfigured(config: &Config, links: &Links, failure: &Failure, stop: 
         tokio::select! {
             _ = ticks.tick() => {
                 let probe = probe::outcome(Some(failure), probe::now_ms(), Duration::ZERO);
-                let report = state::report_of_silence(&config.cluster, probe);
-                if links.reports.send(report).await.is_err() {
+                // While the host is busy nothing is told: the next report says it again.
+                if let Err(mpsc::error::TrySendError::Closed(_)) =
+                    links.reports.try_send(state::report_of_silence(&config.cluster, probe))
+                {
                     return;
                 }
             }
@@ -139,11 +141,7 @@ impl Session {
                 Event::Seen(news) => self.take_seen(news),
                 Event::Done(done) => self.take_done(done),
                 Event::Inventory(found) => self.take_inventory(found),
-                Event::Probed(probe) => {
-                    if !self.take_probe(probe).await {
-                        return;
-                    }
-                }
+                Event::Probed(probe) => self.take_probe(probe),
                 Event::Told | Event::Due => {}
                 Event::Stop => return,
             }
@@ -190,7 +188,7 @@ impl Session {
         if let Seen::Lost(collection, failure) = &news {
             debug!(cluster = %self.state.cluster, kind = %collection.plural, %failure, "lost a watch");
         }
-        self.state.seen(news, &self.links.desired);
+        self.state.seen(news, &self.links.desired, Instant::now());
     }
 
     fn take_done(&mut self, done: Result<Done, JoinError>) {
@@ -202,7 +200,10 @@ impl Session {
 
     fn take_inventory(&mut self, found: Result<Result<Inventory, Failure>, JoinError>) {
         match found {
-            Ok(Ok(inventory)) => self.state.inventory = Some(inventory),
+            Ok(Ok(inventory)) => {
+                self.state.inventory = Some(inventory);
+                self.report();
+            }
             Ok(Err(failure)) => {
                 debug!(cluster = %self.state.cluster, %failure, "cannot take the member's inventory");
             }
@@ -210,25 +211,28 @@ impl Session {
         }
     }
 
-    /// Takes a heartbeat in and passes the report on; false when nobody listens any more.
-    async fn take_probe(&mut self, probe: ApiProbe) -> bool {
+    fn take_probe(&mut self, probe: ApiProbe) {
         let reachable = probe.outcome == ApiOutcome::Reachable;
         if reachable != self.state.reachable() {
             info!(cluster = %self.state.cluster, outcome = ?probe.outcome, message = probe.message, "member's API");
         }
-        if reachable && !self.state.reachable() {
-            self.state.queue.release_all();
+        if self.state.probed(probe) {
             self.inventory_due = Instant::now();
         }
-        self.state.probe = Some(probe);
         if reachable && self.inventory.is_empty() && Instant::now() >= self.inventory_due {
             self.inventory_due = Instant::now() + INVENTORY_INTERVAL;
             let member = self.member.clone();
             self.inventory.spawn(async move { inventory::gather(&member).await });
         }
-        match self.state.report(Instant::now()) {
-            Some(report) => self.links.reports.send(report).await.is_ok(),
-            None => true,
+        self.report();
+    }
+
+    /// Tells the host how the member is. While the host is busy nothing is told: the next report says it all again.
+    fn report(&self) {
+        if let Some(report) = self.state.report(Instant::now())
+            && let Err(error) = self.links.reports.try_send(report)
+        {
+            debug!(cluster = %self.state.cluster, %error, "the host does not take the report");
         }
     }
 

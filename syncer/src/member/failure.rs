@@ -94,6 +94,27 @@ impl Failure {
         }
     }
 
+    /// Whether the object is not the one that the request was meant for: another has its name, or it is gone or new.
+    pub fn doubts_identity(&self) -> bool {
+        match self {
+            Self::Conflict(_) => true,
+            // A server finds another identity when it validates: "metadata.uid: Invalid value: …: field is immutable".
+            Self::Invalid(message) => message.contains("metadata.uid"),
+            Self::Refused(_)
+            | Self::Hung { .. }
+            | Self::Reset(_)
+            | Self::Certificate(_)
+            | Self::Configuration(_)
+            | Self::Unauthorized(_)
+            | Self::Forbidden(_)
+            | Self::NotFound { .. }
+            | Self::Throttled { .. }
+            | Self::Gone(_)
+            | Self::Server { .. }
+            | Self::Protocol(_) => false,
+        }
+    }
+
     /// When the member asked to be asked again, if it said so.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -1,13 +1,13 @@
 //! Everything one session knows, and how each event changes it. No I/O: the loop around it does that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 
 use koinon_policies::reconcile::Action;
 use koinon_types::sync::{
-    ApiOutcome, ApiProbe, Backlog, DesiredSet, Feedback, MemberReport, ObjectRef, Order, Outcome,
+    ApiOutcome, ApiProbe, Backlog, Desired, DesiredSet, Feedback, MemberReport, ObjectRef, Order, Outcome,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::execute::{self, Done, End, Work};
@@ -19,17 +19,20 @@ use crate::observed::{self, Copy, Seen};
 use crate::queue::Queue;
 
 /// How far one object is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Standing {
     confirmed: Option<u64>,
     /// Since when its latest order, or its drift, waits for the member; none when it is as ordered.
     pending_since: Option<Instant>,
+    /// How the last attempt ended, for the order of this version; what only changes the copy's status repeats it.
+    last: (u64, Outcome),
 }
 
 /// Whether a kind is being followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Watch {
-    Starting,
+    /// Its list is being read; these objects wait for it, so that what is there already costs no request of its own.
+    Starting(BTreeSet<ObjectRef>),
     Live,
     Lost,
 }
@@ -42,6 +45,8 @@ pub(super) struct State {
     pub(super) probe: Option<ApiProbe>,
     member: Member,
     seen: mpsc::Sender<Seen>,
+    /// Counts how often the member came back, which the watches follow.
+    contact: watch::Sender<u64>,
     watches: BTreeMap<Collection, Watch>,
     watches_wanted: VecDeque<ObjectRef>,
     copies: BTreeMap<ObjectRef, Copy>,
@@ -75,6 +80,7 @@ impl State {
             queue: Queue::default(),
             inventory: None,
             probe: None,
+            contact: watch::Sender::new(0),
             watches: BTreeMap::new(),
             watches_wanted: VecDeque::new(),
             copies: BTreeMap::new(),
@@ -89,6 +95,23 @@ impl State {
         self.probe.as_ref().is_some_and(|probe| probe.outcome == ApiOutcome::Reachable)
     }
 
+    /// Takes a heartbeat in. When the member is back, what waited is due, and watches that it had lost are opened anew.
+    ///
+    /// Shape: whether it is reachable now and was not before.
+    pub(super) fn probed(&mut self, probe: ApiProbe) -> bool {
+        let was_reachable = self.reachable();
+        let is_first = self.probe.is_none();
+        self.probe = Some(probe);
+        let is_back = self.reachable() && !was_reachable;
+        if is_back {
+            self.queue.release_all();
+        }
+        if is_back && !is_first {
+            self.contact.send_modify(|times| *times += 1);
+        }
+        is_back
+    }
+
     // === Orders ===
 
     /// Takes the latest order for an object in; none when the host has nothing to say about it any more.
@@ -97,34 +120,43 @@ impl State {
             self.standings.remove(&object);
             return;
         };
-        if matches!(order, Order::Present(_)) {
-            self.want_watch(&object);
-        }
-        let standing =
-            self.standings.entry(object.clone()).or_insert(Standing { confirmed: None, pending_since: None });
+        let standing = self.standings.entry(object.clone()).or_insert_with(|| Standing {
+            confirmed: None,
+            pending_since: None,
+            last: (order.version(), Outcome::Pending),
+        });
         if standing.confirmed == Some(order.version()) {
             return;
         }
         standing.pending_since.get_or_insert(now);
-        self.queue.push(object);
+        match self.watch_of(&object) {
+            Watch::Starting(waiting) => drop(waiting.insert(object)),
+            Watch::Live | Watch::Lost => self.queue.push(object),
+        }
     }
 
-    fn want_watch(&mut self, object: &ObjectRef) {
-        let collection = Collection::of(object);
-        if let std::collections::btree_map::Entry::Vacant(vacant) = self.watches.entry(collection) {
-            vacant.insert(Watch::Starting);
-            self.watches_wanted.push_back(ObjectRef {
-                namespace: String::new(),
-                name: String::new(),
-                ..object.clone()
-            });
+    /// The watch of an object's kind, which is started when this is the first object of it.
+    fn watch_of(&mut self, object: &ObjectRef) -> &mut Watch {
+        self.watches.entry(Collection::of(object)).or_insert_with(|| {
+            let kind = ObjectRef { namespace: String::new(), name: String::new(), ..object.clone() };
+            self.watches_wanted.push_back(kind);
+            Watch::Starting(BTreeSet::new())
+        })
+    }
+
+    /// Notes how a kind is being followed from now on; what waited for its list is due.
+    fn set_watch(&mut self, collection: Collection, watch: Watch) {
+        if let Some(Watch::Starting(waiting)) = self.watches.insert(collection, watch) {
+            for object in waiting {
+                self.queue.push(object);
+            }
         }
     }
 
     /// The next watch that has to be started.
     pub(super) fn next_watch(&mut self) -> Option<impl Future<Output = ()> + Send + use<>> {
         let kind = self.watches_wanted.pop_front()?;
-        Some(observed::follow(self.member.clone(), kind, self.seen.clone()))
+        Some(observed::follow(self.member.clone(), kind, self.seen.clone(), self.contact.subscribe()))
     }
 
     /// The next order to carry out.
@@ -143,19 +175,24 @@ impl State {
 
     // === What the watches show ===
 
-    pub(super) fn seen(&mut self, news: Seen, desired: &DesiredSet) {
+    pub(super) fn seen(&mut self, news: Seen, desired: &DesiredSet, now: Instant) {
         match news {
-            Seen::Listed(collection, items) => self.listed(collection, items, desired),
-            Seen::Changed(object, copy) => self.changed(&object, copy, desired),
-            Seen::Gone(object) => self.gone(&object, desired),
-            Seen::Lost(collection, _) => {
-                self.watches.insert(collection, Watch::Lost);
-            }
+            Seen::Listed(collection, items) => self.listed(collection, items, desired, now),
+            Seen::Resumed(collection) => self.set_watch(collection, Watch::Live),
+            Seen::Changed(object, copy) => self.changed(object, copy, desired, now),
+            Seen::Gone(object) => self.gone(object, desired, now),
+            Seen::Lost(collection, _) => self.set_watch(collection, Watch::Lost),
         }
     }
 
-    fn listed(&mut self, collection: Collection, items: Vec<(ObjectRef, Copy)>, desired: &DesiredSet) {
-        let listed: std::collections::BTreeSet<&ObjectRef> = items.iter().map(|(object, _)| object).collect();
+    fn listed(
+        &mut self,
+        collection: Collection,
+        items: Vec<(ObjectRef, Copy)>,
+        desired: &DesiredSet,
+        now: Instant,
+    ) {
+        let listed: BTreeSet<&ObjectRef> = items.iter().map(|(object, _)| object).collect();
         let of_this_kind = |object: &ObjectRef| Collection::of(object) == collection;
         let missing: Vec<ObjectRef> = self
             .copies
@@ -164,70 +201,56 @@ impl State {
             .cloned()
             .collect();
         for object in missing {
-            self.gone(&object, desired);
+            self.gone(object, desired, now);
         }
         for (object, copy) in items {
-            self.changed(&object, copy, desired);
+            self.changed(object, copy, desired, now);
         }
-        self.watches.insert(collection, Watch::Live);
+        self.set_watch(collection, Watch::Live);
     }
 
-    fn changed(&mut self, object: &ObjectRef, copy: Copy, desired: &DesiredSet) {
-        // Events say that the watch lives again, whatever failed before.
-        if let Some(watch) = self.watches.get_mut(&Collection::of(object))
-            && *watch == Watch::Lost
-        {
-            *watch = Watch::Live;
-        }
+    /// Takes a copy in and looks whether it is still what was ordered.
+    fn changed(&mut self, object: ObjectRef, copy: Copy, desired: &DesiredSet, now: Instant) {
         // The answer to our own write overtakes the watch; what the watch then shows of the past is no news.
-        if self.copies.get(object).is_some_and(|known| copy.is_older_than(known)) {
+        let known = self.copies.get(&object);
+        if known.is_some_and(|known| copy.is_older_than(known)) {
             return;
         }
-        self.copies.insert(object.clone(), copy);
-        self.compare(object, desired);
-    }
-
-    fn gone(&mut self, object: &ObjectRef, desired: &DesiredSet) {
-        self.copies.remove(object);
-        if desired.get(object).is_some() {
-            self.mark_drifted(object.clone());
-        }
-    }
-
-    /// Looks whether the member's copy is still what was ordered.
-    fn compare(&mut self, object: &ObjectRef, desired: &DesiredSet) {
-        let Some(order) = desired.get(object) else { return };
-        let Some(copy) = self.copies.get(object) else { return };
-        let standing = self.standings.get(object).copied();
-        match &order {
-            Order::Present(desired) => {
-                let confirmed = standing.is_some_and(|s| s.confirmed == Some(desired.version));
-                if !confirmed || standing.is_some_and(|s| s.pending_since.is_some()) {
-                    // It is in the queue; what it will find there is compared then. The status is news all the same.
-                    let outcome = Outcome::Pending;
-                    let version = standing.and_then(|s| s.confirmed).unwrap_or_default();
-                    self.tell(feedback::about(&self.cluster, object.clone(), version, outcome, Some(copy)));
-                } else if execute::plan(&order, Some(copy)).action == Action::Nothing {
-                    let outcome = Outcome::Unchanged;
-                    self.tell(feedback::about(
-                        &self.cluster,
-                        object.clone(),
-                        desired.version,
-                        outcome,
-                        Some(copy),
-                    ));
-                } else {
-                    self.metrics.drift.increment(1);
-                    self.mark_drifted(object.clone());
+        let only_its_status = known.is_some_and(|known| copy.says_the_same_as(known));
+        self.copies.insert(object.clone(), copy.clone());
+        let standing = self.standings.get(&object);
+        let is_settled = standing.is_some_and(|standing| standing.pending_since.is_none());
+        match desired.get(&object) {
+            None => {}
+            Some(Order::Remove { .. }) => self.queue.push(object),
+            Some(Order::Present(desired)) => {
+                // What is not settled is in the queue, and is compared when its turn comes.
+                if is_settled && !only_its_status {
+                    self.compare(&desired, &copy, now);
                 }
+                self.repeat(object);
             }
-            Order::Remove { .. } => self.queue.push(object.clone()),
         }
     }
 
-    fn mark_drifted(&mut self, object: ObjectRef) {
+    /// Looks whether a copy is what was ordered, and orders it again if not.
+    fn compare(&mut self, desired: &Desired, copy: &Copy, now: Instant) {
+        if execute::compare(desired, Some(&copy.tree())).action != Action::Nothing {
+            self.metrics.drift.increment(1);
+            self.drifted(desired.object.clone(), now);
+        }
+    }
+
+    fn gone(&mut self, object: ObjectRef, desired: &DesiredSet, now: Instant) {
+        self.copies.remove(&object);
+        if desired.get(&object).is_some() {
+            self.drifted(object, now);
+        }
+    }
+
+    fn drifted(&mut self, object: ObjectRef, now: Instant) {
         if let Some(standing) = self.standings.get_mut(&object) {
-            standing.pending_since.get_or_insert_with(Instant::now);
+            standing.pending_since.get_or_insert(now);
         }
         self.queue.push(object);
     }
@@ -238,55 +261,104 @@ impl State {
         let Done { object, version, end, took } = done;
         self.metrics.executed(&end, took);
         match end {
-            End::Applied(copy) => self.confirm(object, version, Outcome::Applied, Some(copy), now),
-            End::Unchanged(copy) => self.confirm(object, version, Outcome::Unchanged, Some(copy), now),
+            End::Applied(copy) => self.held(&object, version, copy, Outcome::Applied, desired, now),
+            End::Unchanged(copy) => self.held(&object, version, copy, Outcome::Unchanged, desired, now),
             End::Removed => {
-                self.confirm(object.clone(), version, Outcome::Removed, None, now);
                 self.copies.remove(&object);
-                if desired.get(&object).is_none_or(|order| order.version() <= version) {
+                let is_latest = self.confirm(&object, version, Outcome::Removed, desired, now);
+                if is_latest {
                     self.standings.remove(&object);
                 }
             }
             End::Leaving(copy) => {
                 // The watch tells when the finalizers are done; the slow retry covers a watch that does not.
                 self.queue.retry(&object, Some(SLOW_RETRY), now);
-                self.tell(feedback::about(&self.cluster, object, version, Outcome::Pending, Some(&copy)));
+                self.keep(&object, copy);
+                self.ended(object, version, Outcome::Pending);
             }
             End::Conflict { reason, copy } => {
                 self.queue.retry(&object, Some(SLOW_RETRY), now);
                 let outcome = Outcome::Conflict { reason };
+                self.note(&object, version, &outcome);
                 self.tell(feedback::about(&self.cluster, object, version, outcome, copy.as_ref()));
             }
             End::Failed(failure) => {
                 let wait = self.queue.retry(&object, failure.retry_after(), now);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                let outcome = Outcome::Failed { reason: failure.to_string(), retry_in_ms };
-                let copy = self.copies.get(&object);
-                self.tell(feedback::about(&self.cluster, object, version, outcome, copy));
+                self.ended(object, version, Outcome::Failed { reason: failure.to_string(), retry_in_ms });
             }
         }
     }
 
-    fn confirm(
+    /// The member holds an object as it was ordered.
+    fn held(
         &mut self,
-        object: ObjectRef,
+        object: &ObjectRef,
         version: u64,
+        copy: Copy,
         outcome: Outcome,
-        copy: Option<Copy>,
+        desired: &DesiredSet,
         now: Instant,
     ) {
-        self.queue.settle(&object);
-        if let Some(copy) = copy
-            && self.copies.get(&object).is_none_or(|known| known.is_older_than(&copy))
+        self.keep(object, copy.clone());
+        let is_latest = self.confirm(object, version, outcome, desired, now);
+        // What the watch showed while the request was on its way may be a hand's change that came right after it.
+        let newer = self.copies.get(object).filter(|known| copy.is_older_than(known)).cloned();
+        if let (true, Some(newer), Some(Order::Present(desired))) = (is_latest, newer, desired.get(object))
+            && !newer.says_the_same_as(&copy)
         {
+            self.compare(&desired, &newer, now);
+        }
+    }
+
+    /// Takes in the copy that the member answered with, unless the watch has shown a newer one.
+    fn keep(&mut self, object: &ObjectRef, copy: Copy) {
+        if self.copies.get(object).is_none_or(|known| !copy.is_older_than(known)) {
             self.copies.insert(object.clone(), copy);
         }
-        if let Some(standing) = self.standings.get_mut(&object) {
+    }
+
+    /// An order is carried out; says whether it is still the latest one.
+    fn confirm(
+        &mut self,
+        object: &ObjectRef,
+        version: u64,
+        outcome: Outcome,
+        desired: &DesiredSet,
+        now: Instant,
+    ) -> bool {
+        self.queue.settle(object);
+        let is_latest = desired.get(object).is_none_or(|order| order.version() <= version);
+        if let Some(standing) = self.standings.get_mut(object) {
             standing.confirmed = Some(version);
             if let Some(since) = standing.pending_since.take() {
                 self.lag_ms = u64::try_from((now - since).as_millis()).unwrap_or(u64::MAX);
             }
+            if !is_latest {
+                standing.pending_since = Some(now);
+            }
         }
+        self.ended(object.clone(), version, outcome);
+        is_latest
+    }
+
+    /// Tells how an attempt ended.
+    fn ended(&mut self, object: ObjectRef, version: u64, outcome: Outcome) {
+        self.note(&object, version, &outcome);
+        let copy = self.copies.get(&object);
+        self.tell(feedback::about(&self.cluster, object, version, outcome, copy));
+    }
+
+    fn note(&mut self, object: &ObjectRef, version: u64, outcome: &Outcome) {
+        if let Some(standing) = self.standings.get_mut(object) {
+            standing.last = (version, outcome.clone());
+        }
+    }
+
+    /// Tells again how the last attempt ended, with the copy as it is now.
+    fn repeat(&mut self, object: ObjectRef) {
+        let Some(standing) = self.standings.get(&object) else { return };
+        let (version, outcome) = standing.last.clone();
         let copy = self.copies.get(&object);
         self.tell(feedback::about(&self.cluster, object, version, outcome, copy));
     }
@@ -337,3 +409,6 @@ impl State {
 
 /// How soon something that only others can change is looked at again, when no event tells.
 const SLOW_RETRY: std::time::Duration = std::time::Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests;
