@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use koinon_machinery::Value;
-use koinon_machinery::schema::catalog::Verb;
 use koinon_machinery::status::Status;
 use rustls::crypto::SecureRandom;
 use tokio::sync::watch;
@@ -17,7 +15,7 @@ use crate::documents::Documents;
 use crate::identity::Authority;
 use crate::limit::Limits;
 use crate::object::Stored;
-use crate::registry::{Registry, Resource};
+use crate::registry::Registry;
 use crate::rest::page::Unfinished;
 use crate::server::{Probe, Render, StaticToken};
 use crate::storage::Storage;

@@ -8,7 +8,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WARNING};
+use bytes::Bytes;
+use http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT, WARNING,
+};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use koinon_machinery::schema::catalog::Verb;
@@ -48,19 +51,28 @@ pub(crate) struct Call {
 
 impl Handler for Api {
     async fn handle(self: Arc<Self>, peer: Option<User>, request: Request<Incoming>) -> Answer {
-        let begun = Instant::now();
-        let audit_id = audit_id(&self, request.headers());
-        let mut seen = metrics::Seen::default();
-        let answer = respond(&self, peer, request, &mut seen).await;
-        let mut answer = answer.unwrap_or_else(|status| failure(&status));
-        seen.answered(answer.status(), begun.elapsed());
-        let headers = answer.headers_mut();
-        headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
-        if let Ok(id) = HeaderValue::try_from(audit_id) {
-            headers.insert(AUDIT_ID, id);
-        }
-        answer
+        handle(&self, peer, request).await
     }
+}
+
+/// Answers a request, whatever its body comes from.
+pub(crate) async fn handle<B>(api: &Arc<Api>, peer: Option<User>, request: Request<B>) -> Answer
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let begun = Instant::now();
+    let audit_id = audit_id(api, request.headers());
+    let mut seen = metrics::Seen::default();
+    let answer = respond(api, peer, request, &mut seen).await;
+    let mut answer = answer.unwrap_or_else(|status| failure(&status));
+    seen.answered(answer.status(), begun.elapsed());
+    let headers = answer.headers_mut();
+    headers.entry(CACHE_CONTROL).or_insert(NO_CACHE);
+    if let Ok(id) = HeaderValue::try_from(audit_id) {
+        headers.insert(AUDIT_ID, id);
+    }
+    answer
 }
 
 /// What a client calls its request, or a name of our own.
@@ -69,14 +81,19 @@ fn audit_id(api: &Api, headers: &HeaderMap) -> String {
     named.map_or_else(|| rest::metadata::uid(api.random).unwrap_or_default(), str::to_owned)
 }
 
-async fn respond(
+async fn respond<B>(
     api: &Arc<Api>,
     peer: Option<User>,
-    request: Request<Incoming>,
+    request: Request<B>,
     seen: &mut metrics::Seen,
-) -> Result<Answer, Status> {
+) -> Result<Answer, Status>
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (head, body) = request.into_parts();
-    let target = Target::parse(head.uri.path()).ok_or_else(|| Status::bad_request("the path cannot be decoded"))?;
+    let target =
+        Target::parse(head.uri.path()).ok_or_else(|| Status::bad_request("the path cannot be decoded"))?;
     let query = Query::parse(head.uri.query().unwrap_or_default());
     let user = authenticate::user(api, peer, &head.headers)?;
     match target {
@@ -113,7 +130,9 @@ fn permit(
     query: Query,
     headers: HeaderMap,
 ) -> Result<Call, Status> {
-    let verb = path.verb(method, &query).ok_or_else(|| Status::method_not_supported(&path.group, &path.plural, method.as_str()))?;
+    let verb = path
+        .verb(method, &query)
+        .ok_or_else(|| Status::method_not_supported(&path.group, &path.plural, method.as_str()))?;
     let full = path.full_plural();
     let action = Action::Resource {
         verb: verb.as_str(),
@@ -123,7 +142,10 @@ fn permit(
         name: &path.name,
     };
     api.authorize(&user, action)?;
-    let resource = api.registry.resource(&path.group, &path.version, &path.plural).ok_or_else(Status::unknown_resource)?;
+    let resource = api
+        .registry
+        .resource(&path.group, &path.version, &path.plural)
+        .ok_or_else(Status::unknown_resource)?;
     let deadline = options::request_timeout(&query)?;
     // A namespaced resource is not found at cluster scope by name, nor a cluster's inside a namespace.
     let misplaced = if resource.catalog.namespaced {

@@ -30,7 +30,10 @@ pub(crate) struct Room(#[expect(dead_code, reason = "held for its drop")] OwnedS
 
 impl Limits {
     pub(crate) fn new() -> Self {
-        Self { requests: Arc::new(Semaphore::new(REQUESTS_MAX)), watches: Arc::new(Semaphore::new(WATCHES_MAX)) }
+        Self {
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+            watches: Arc::new(Semaphore::new(WATCHES_MAX)),
+        }
     }
 
     /// Takes room for a request.

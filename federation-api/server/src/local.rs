@@ -30,7 +30,7 @@ pub use crate::rest::options::Preconditions;
 pub use crate::storage::follow::{Event, Follow as Watch};
 
 use crate::api::Api;
-use crate::authenticate::{MASTERS, User};
+use crate::authenticate::{INTERNAL_PREFIX, MASTERS, User};
 use crate::registry::{Resource, ResourceRef};
 use crate::rest::door::Door;
 use crate::rest::options::{DeleteOptions, Force, WriteOptions};
@@ -51,7 +51,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(api: Arc<Api>, manager: &'static str) -> Self {
-        let user = User::authenticated(format!("system:koinon:{manager}"), [MASTERS.to_owned()]);
+        let user = User::authenticated(format!("{INTERNAL_PREFIX}{manager}"), [MASTERS.to_owned()]);
         Self { api, user: Arc::new(user), manager }
     }
 
@@ -62,16 +62,19 @@ impl Client {
 
     /// Every object of a resource in (namespace, name) order, and the version of the collection.
     pub fn list(&self, r: &ResourceRef) -> (Vec<Arc<Stored>>, u64) {
-        let Some(resource) = self.api.registry.of(r) else { return (Vec::new(), self.api.storage.revision()) };
+        let Some(resource) = self.api.registry.of(r) else {
+            return (Vec::new(), self.api.storage.revision());
+        };
         let snapshot = self.api.storage.snapshot(resource);
         (snapshot.all().collect(), snapshot.revision())
     }
 
     /// Follows a resource: everything that is there, then every change. A resource that is not served stays empty.
     pub fn watch(&self, r: &ResourceRef) -> Watch {
-        let storage = self.api.registry.of(r).map_or_else(|| format!("{}/{}", r.group, r.plural).into(), |resource| {
-            Arc::clone(&resource.storage)
-        });
+        let storage = self.api.registry.of(r).map_or_else(
+            || format!("{}/{}", r.group, r.plural).into(),
+            |resource| Arc::clone(&resource.storage),
+        );
         self.api.storage.follow(storage)
     }
 
@@ -147,6 +150,11 @@ impl Client {
         self.write(resource, Door::Object, namespace, name).delete(&options).await.map(drop)
     }
 
+    /// Whether a resource is served.
+    pub fn serves(&self, r: &ResourceRef) -> bool {
+        self.api.registry.of(r).is_some()
+    }
+
     /// Every stored resource of the registry.
     pub fn resources(&self) -> Vec<ResourceRef> {
         self.api.registry.stored()
@@ -167,7 +175,13 @@ impl Client {
         self.api.registry.of(r).ok_or_else(Status::unknown_resource)
     }
 
-    fn write<'a>(&'a self, resource: &'a Arc<Resource>, door: Door, namespace: &'a str, name: &'a str) -> Write<'a> {
+    fn write<'a>(
+        &'a self,
+        resource: &'a Arc<Resource>,
+        door: Door,
+        namespace: &'a str,
+        name: &'a str,
+    ) -> Write<'a> {
         let options = WriteOptions { manager: self.manager.to_owned(), ..WriteOptions::default() };
         Write::new(&self.api, resource, door, &self.user, namespace, name, options)
     }

@@ -13,7 +13,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use koinon_machinery::Value;
 use koinon_machinery::status::Status;
-use koinon_store::{Cache, CommitError, Decode, DecodeError, Key, OpenError, Options, Scope, Snapshot, Start, Store, TooOld, Watch};
+use koinon_store::{
+    Cache, CommitError, Decode, DecodeError, Key, OpenError, Options, Scope, Snapshot, Start, Store, TooOld,
+    Watch,
+};
 
 use crate::built_in;
 use crate::object::Stored;
@@ -50,7 +53,8 @@ impl Decode for Reader {
     fn decode(&self, key: &Key, bytes: &Bytes) -> Result<Arc<Stored>, DecodeError> {
         let fields = self.fields.get(key.resource()).copied().unwrap_or_default();
         let select = |object: &Value| fields.iter().map(|field| built_in::select(object, field)).collect();
-        let select: Option<&dyn Fn(&Value) -> Box<[Box<str>]>> = if fields.is_empty() { None } else { Some(&select) };
+        let select: Option<&dyn Fn(&Value) -> Box<[Box<str>]>> =
+            if fields.is_empty() { None } else { Some(&select) };
         Stored::decode(key, bytes, select).map(Arc::new).map_err(|error| Arc::new(error) as DecodeError)
     }
 
@@ -99,11 +103,18 @@ impl Storage {
 
     /// Waits until a version is reached, at most `patience`; answers whether it was.
     pub(crate) async fn reached(&self, revision: u64, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.cache.reached(revision)).await.is_ok_and(|reached| reached.is_ok())
+        tokio::time::timeout(patience, self.cache.reached(revision))
+            .await
+            .is_ok_and(|reached| reached.is_ok())
     }
 
     /// Follows what changes in a collection.
-    pub(crate) fn watch(&self, storage: &str, start: Start, scope: &Scope) -> Result<Watch<Arc<Stored>>, TooOld> {
+    pub(crate) fn watch(
+        &self,
+        storage: &str,
+        start: Start,
+        scope: &Scope,
+    ) -> Result<Watch<Arc<Stored>>, TooOld> {
         self.cache.watch(storage, start, scope)
     }
 
@@ -126,7 +137,11 @@ impl Storage {
     }
 
     /// Replaces an object at the version it was read at.
-    pub(crate) async fn update(&self, old: &Stored, bytes: Bytes) -> Result<Result<Arc<Stored>, Raced>, Status> {
+    pub(crate) async fn update(
+        &self,
+        old: &Stored,
+        bytes: Bytes,
+    ) -> Result<Result<Arc<Stored>, Raced>, Status> {
         let write = koinon_store::Write::update(old.key().clone(), old.resource_version(), bytes);
         self.commit(write).await.map(|raced| raced.map(kept))
     }
@@ -162,7 +177,9 @@ fn kept(object: Option<Arc<Stored>>) -> Arc<Stored> {
 /// What clients are told when a commit fails for a reason that is not theirs.
 fn refusal(error: &CommitError) -> Status {
     match error {
-        CommitError::OutOfSpace => Status::unavailable("the store is full: nothing can be written").with_retry_after(1),
+        CommitError::OutOfSpace => {
+            Status::unavailable("the store is full: nothing can be written").with_retry_after(1)
+        }
         CommitError::Closed => Status::unavailable("the server is shutting down").with_retry_after(1),
         CommitError::Conflict { .. } | CommitError::Undecodable { .. } | CommitError::Backend(_) => {
             tracing::error!(error = error as &dyn std::error::Error, "failed to commit");

@@ -4,9 +4,12 @@
 //! no credentials at all is `system:anonymous`; one with wrong credentials is refused, never let through as anonymous.
 
 pub(crate) mod certificate;
+mod credentials;
 pub mod token;
 
 use std::collections::BTreeMap;
+
+pub(crate) use credentials::{bearer, user};
 
 /// Everyone whose credentials were accepted.
 pub const AUTHENTICATED: &str = "system:authenticated";
@@ -14,6 +17,8 @@ pub const AUTHENTICATED: &str = "system:authenticated";
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
+/// What the names of the parts of the server itself begin with.
+pub(crate) const INTERNAL_PREFIX: &str = "system:koinon:";
 /// The user who brought no credentials.
 pub const ANONYMOUS: &str = "system:anonymous";
 
@@ -42,6 +47,11 @@ impl User {
     pub fn authenticated(name: impl Into<String>, groups: impl IntoIterator<Item = String>) -> Self {
         let groups = groups.into_iter().chain([AUTHENTICATED.to_owned()]).collect();
         Self { name: name.into(), groups, ..Self::default() }
+    }
+
+    /// Whether this is a part of the server itself.
+    pub(crate) fn is_internal(&self) -> bool {
+        self.name.starts_with(INTERNAL_PREFIX) && self.is_in(MASTERS)
     }
 
     /// Whether the user belongs to `group`.

@@ -78,6 +78,9 @@ pub enum Refused {
     /// No longer, or not yet.
     #[error("token is not valid at this time")]
     Time,
+    /// The account is gone, or another one of the same name.
+    #[error("the account of the token does not exist any more")]
+    Account,
     /// Meant for somebody else.
     #[error("token is not meant for this server")]
     Audience,

@@ -12,7 +12,9 @@ use sha2::{Digest as _, Sha256};
 use crate::registry::{ScalePaths, Serving, View};
 
 mod core;
+pub(crate) mod events;
 mod serve;
+pub(crate) mod services;
 
 pub(crate) use serve::{serves, serving};
 

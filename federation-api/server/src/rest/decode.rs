@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::Body;
 use koinon_machinery::schema::Schema;
 use koinon_machinery::status::Status;
 use koinon_machinery::{Value, json, protobuf, yaml};
@@ -47,7 +47,11 @@ pub(crate) struct Decoded {
 ///
 /// # Errors
 /// 413 when it is too large, 400 when the connection breaks.
-pub(crate) async fn read(headers: &HeaderMap, body: Incoming) -> Result<Raw, Status> {
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Raw, Status>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
@@ -83,7 +87,8 @@ impl Raw {
 /// # Errors
 /// 400 when it is malformed.
 pub(crate) fn from_json(bytes: &[u8]) -> Result<Decoded, Status> {
-    let parsed = json::parse(bytes).map_err(|error| Status::bad_request(format!("json parse error: {error}")))?;
+    let parsed =
+        json::parse(bytes).map_err(|error| Status::bad_request(format!("json parse error: {error}")))?;
     Ok(Decoded { value: parsed.value, duplicates: parsed.duplicates })
 }
 
@@ -92,6 +97,7 @@ pub(crate) fn from_json(bytes: &[u8]) -> Result<Decoded, Status> {
 /// # Errors
 /// 400 when it is malformed.
 pub(crate) fn from_yaml(bytes: &[u8]) -> Result<Decoded, Status> {
-    let parsed = yaml::parse(bytes).map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
+    let parsed =
+        yaml::parse(bytes).map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
     Ok(Decoded { value: parsed.value, duplicates: parsed.duplicates })
 }

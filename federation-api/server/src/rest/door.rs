@@ -18,6 +18,8 @@ pub(crate) enum Door {
     Status,
     /// `/finalize` of a namespace: the finalizers of its content.
     Finalize,
+    /// `/scale`: the wanted replicas, set by the server on behalf of who writes the scale.
+    Scale,
 }
 
 // === impl Door ===
@@ -43,6 +45,7 @@ impl Door {
             Self::Object => "",
             Self::Status => "status",
             Self::Finalize => "finalize",
+            Self::Scale => "scale",
         }
     }
 
@@ -50,7 +53,7 @@ impl Door {
     pub(crate) fn confine(self, new: &mut Value, old: &Value, resource: &Resource) {
         match self {
             Self::Object if resource.has_status() => put_back(new, old, "status"),
-            Self::Object => {}
+            Self::Object | Self::Scale => {}
             Self::Status => {
                 let custom = !resource.is_built_in();
                 confine_to(new, old, |key| key == "status" || key == "metadata");

@@ -52,9 +52,11 @@ fn patched(write: &Write<'_>, patch: &Patch, old: &Value) -> Result<Value, Statu
         Patch::Json(patch) => patch.apply(&mut new)?,
         Patch::Merge(patch) => patch::merge::apply(&mut new, patch),
         Patch::Strategic(patch) => {
-            let object = new.as_object_mut().ok_or_else(|| Status::internal("a stored object is no object"))?;
+            let object =
+                new.as_object_mut().ok_or_else(|| Status::internal("a stored object is no object"))?;
             let schema = write.api.registry.schema();
-            patch::strategic::apply(schema, write.resource.ty, object, patch.clone()).map_err(Status::from)?;
+            patch::strategic::apply(schema, write.resource.ty, object, patch.clone())
+                .map_err(|error| Status::from(&error))?;
         }
     }
     if !new.is_object() {
@@ -65,5 +67,5 @@ fn patched(write: &Write<'_>, patch: &Patch, old: &Value) -> Result<Value, Statu
 
 /// Writes an object as upstream's server would hold it: defaults filled in, canonical spellings, no nulls.
 pub(super) fn normalize(registry: &Registry, resource: &Resource, object: &mut Value) {
-    default::as_go_writes(registry.schema(), resource.ty, object);
+    default::apply(registry.schema(), &resource.gvk, object);
 }

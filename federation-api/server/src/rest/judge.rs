@@ -1,4 +1,4 @@
-//! The last questions before a commit: is the object valid, and does every admission let it pass?
+//! The questions before a commit: does the object fit its kind, is it valid, and does every admission let it pass?
 
 use koinon_machinery::Value;
 use koinon_machinery::status::Status;
@@ -6,8 +6,43 @@ use koinon_machinery::validate::FieldError;
 
 use crate::admission::{Operation, Request};
 
+use super::fields::{self, Findings};
 use super::metadata;
+use super::options::FieldValidation;
 use super::write::Write;
+
+/// Refuses values of wrong types, and refuses or reports unknown and repeated fields as the client wishes.
+///
+/// # Errors
+/// 400 for what a built-in kind cannot hold and for what strict validation finds, 422 for a custom kind's types.
+pub(super) fn fields(write: &Write<'_>, new: &Value) -> Result<Vec<String>, Status> {
+    let Findings { unknown, mismatched } = fields::find(write.api.registry.schema(), write.resource.ty, new);
+    let gvk = &write.resource.gvk;
+    let as_kind = |what: &str| {
+        if write.resource.is_built_in() {
+            format!("{} in version \"{}\" cannot be handled as a {}: {what}", gvk.kind, gvk.version, gvk.kind)
+        } else {
+            what.to_owned()
+        }
+    };
+    if let Some(first) = mismatched.first() {
+        if write.resource.is_built_in() {
+            return Err(Status::bad_request(as_kind(&first.as_go_says())));
+        }
+        let errors: Vec<FieldError> = mismatched.iter().map(fields::Mismatch::as_schema_says).collect();
+        return Err(Status::invalid(&gvk.group, &gvk.kind, metadata::text(new, "name"), &errors));
+    }
+    let unknown = unknown.into_iter().map(|path| format!("unknown field \"{path}\""));
+    let found: Vec<String> = unknown.chain(write.findings.iter().cloned()).collect();
+    match write.options.field_validation {
+        FieldValidation::Ignore => Ok(Vec::new()),
+        FieldValidation::Warn => Ok(found),
+        FieldValidation::Strict if found.is_empty() => Ok(found),
+        FieldValidation::Strict => {
+            Err(Status::bad_request(as_kind(&format!("strict decoding error: {}", found.join(", ")))))
+        }
+    }
+}
 
 /// Refuses an object that breaks a rule, naming every field that does.
 ///

@@ -72,7 +72,8 @@ pub(crate) fn generate_name(prefix: &str, random: &dyn SecureRandom) -> Result<S
     while !prefix.is_char_boundary(end) {
         end -= 1;
     }
-    let letters = bytes.iter().map(|byte| char::from(SUFFIX_LETTERS[usize::from(*byte) % SUFFIX_LETTERS.len()]));
+    let letters =
+        bytes.iter().map(|byte| char::from(SUFFIX_LETTERS[usize::from(*byte) % SUFFIX_LETTERS.len()]));
     Ok(prefix[..end].chars().chain(letters).collect())
 }
 
@@ -204,7 +205,8 @@ pub(crate) fn count_generation(new: &mut Value, old: &Value, generation: Generat
         Generation::Never => return,
         Generation::Spec => new.get("spec") != old.get("spec"),
         Generation::SpecOrAnnotations => {
-            new.get("spec") != old.get("spec") || filled(&new["metadata"]["annotations"]) != filled(&old["metadata"]["annotations"])
+            new.get("spec") != old.get("spec")
+                || filled(&new["metadata"]["annotations"]) != filled(&old["metadata"]["annotations"])
         }
         Generation::Content => content(new).ne(content(old)),
     };
@@ -284,8 +286,16 @@ mod tests {
         let old = json!({"metadata": {"generation": 3}, "spec": {"a": 1}, "status": {"b": 1}});
         for (change, generation, want) in [
             (json!({"metadata": {}, "spec": {"a": 2}}), Generation::Spec, 4),
-            (json!({"metadata": {"labels": {"x": "y"}}, "spec": {"a": 1}, "status": {"b": 2}}), Generation::Spec, 3),
-            (json!({"metadata": {"annotations": {"x": "y"}}, "spec": {"a": 1}}), Generation::SpecOrAnnotations, 4),
+            (
+                json!({"metadata": {"labels": {"x": "y"}}, "spec": {"a": 1}, "status": {"b": 2}}),
+                Generation::Spec,
+                3,
+            ),
+            (
+                json!({"metadata": {"annotations": {"x": "y"}}, "spec": {"a": 1}}),
+                Generation::SpecOrAnnotations,
+                4,
+            ),
             (json!({"metadata": {}, "spec": {"a": 1}, "status": {}}), Generation::Content, 3),
             (json!({"metadata": {}, "spec": {"a": 1}, "more": 1}), Generation::Content, 4),
         ] {

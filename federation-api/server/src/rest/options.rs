@@ -39,7 +39,7 @@ pub(crate) enum FieldValidation {
 
 /// Whether an apply takes over fields that others own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Force {
+pub enum Force {
     /// It is refused with the conflicts.
     #[default]
     No,

@@ -94,7 +94,8 @@ impl Unfinished {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, (since, _)| now.saturating_duration_since(*since) < WAIT_MAX);
         if waiting.len() >= WAITING_MAX
-            && let Some(oldest) = waiting.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| key.clone())
+            && let Some(oldest) =
+                waiting.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| key.clone())
         {
             waiting.remove(&oldest);
         }

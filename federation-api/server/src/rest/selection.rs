@@ -25,7 +25,12 @@ impl Selection {
     ///
     /// # Errors
     /// 400 when one is malformed, or a field of the kind cannot be selected by.
-    pub(crate) fn parse(resource: &Arc<Resource>, namespace: &str, labels: &str, fields: &str) -> Result<Self, Status> {
+    pub(crate) fn parse(
+        resource: &Arc<Resource>,
+        namespace: &str,
+        labels: &str,
+        fields: &str,
+    ) -> Result<Self, Status> {
         let refuse = |why: String| {
             Status::bad_request(format!(
                 "Unable to find \"{}, Resource={}\" that match label selector \"{labels}\", field selector \"{fields}\": {why}",
@@ -37,7 +42,9 @@ impl Selection {
         let field_selector: FieldSelector = fields.parse().map_err(|error| refuse(format!("{error}")))?;
         for requirement in &field_selector.requirements {
             let field = requirement.field.as_str();
-            if !matches!(field, "metadata.name" | "metadata.namespace") && !resource.strategy.fields.contains(&field) {
+            if !matches!(field, "metadata.name" | "metadata.namespace")
+                && !resource.strategy.fields.contains(&field)
+            {
                 return Err(refuse(format!("field label not supported: {field}")));
             }
         }
@@ -56,7 +63,13 @@ impl Selection {
             && self.fields.matches_with(|field| match field {
                 "metadata.name" => Some(stored.name()),
                 "metadata.namespace" => Some(stored.namespace()),
-                _ => self.resource.strategy.fields.iter().position(|own| *own == field).map(|at| stored.field(at)),
+                _ => self
+                    .resource
+                    .strategy
+                    .fields
+                    .iter()
+                    .position(|own| *own == field)
+                    .map(|at| stored.field(at)),
             })
     }
 
@@ -68,7 +81,14 @@ impl Selection {
     /// The only namespace that objects can be in, if there is one.
     pub(crate) fn namespace(&self) -> Option<&str> {
         let named = Some(self.namespace.as_str()).filter(|namespace| !namespace.is_empty());
-        named.or_else(|| self.fields.required("metadata.namespace").filter(|_| self.resource.catalog.namespaced))
+        named.or_else(|| {
+            self.fields.required("metadata.namespace").filter(|_| self.resource.catalog.namespaced)
+        })
+    }
+
+    /// The only namespace that objects can be in: that of cluster scope where there are no namespaces.
+    pub(crate) fn only_namespace(&self) -> Option<&str> {
+        if self.resource.catalog.namespaced { self.namespace() } else { Some("") }
     }
 
     /// The only name that objects can have, if there is one.

@@ -23,13 +23,13 @@ use crate::registry::{Resource, Serving, View};
 use crate::storage::Raced;
 
 use super::door::Door;
-use super::options::{DryRun, FieldValidation, WriteOptions};
+use super::options::{DryRun, WriteOptions};
 use super::{edit, judge, managed, metadata};
 
 pub(crate) use super::edit::{Edit, Patch};
 
 /// How often a write is tried when others are faster: what upstream tries.
-const ATTEMPTS_MAX: usize = 5;
+pub(super) const ATTEMPTS_MAX: usize = 5;
 
 /// How often a generated name may be taken; with 14 million suffixes, more means the prefix is full.
 const NAMES_MAX: usize = 8;
@@ -43,6 +43,8 @@ pub(crate) struct Write<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     pub(crate) options: WriteOptions,
+    /// What is wrong with the text of the body: fields that are there twice.
+    pub(crate) findings: Vec<String>,
 }
 
 /// What came of a write.
@@ -104,7 +106,7 @@ impl<'a> Write<'a> {
         name: &'a str,
         options: WriteOptions,
     ) -> Self {
-        Self { api, resource, door, user, namespace, name, options }
+        Self { api, resource, door, user, namespace, name, options, findings: Vec::new() }
     }
 
     /// Adds an object.
@@ -115,8 +117,9 @@ impl<'a> Write<'a> {
         if !metadata::text(&new, "resourceVersion").is_empty() {
             return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
         }
-        let mut warnings = self.check_fields(&mut new)?;
-        let generated = metadata::text(&new, "name").is_empty() && !metadata::text(&new, "generateName").is_empty();
+        let mut warnings = self.check_fields(&new)?;
+        let generated =
+            metadata::text(&new, "name").is_empty() && !metadata::text(&new, "generateName").is_empty();
         if !generated {
             return self.add(new, warnings).await;
         }
@@ -139,9 +142,7 @@ impl<'a> Write<'a> {
         self.check_namespace(&new)?;
         let now = Timestamp::now();
         metadata::begin(&mut new, self.resource.strategy.generation, metadata::uid(self.api.random)?, now);
-        Door::confine_new(&mut new, self.resource);
-        (self.resource.strategy.prepare)(&mut new, None);
-        self.normalize(&mut new);
+        self.prepare_new(&mut new)?;
         managed::update(self, None, &mut new, now)?;
         self.finish_new(new, warnings).await
     }
@@ -155,25 +156,33 @@ impl<'a> Write<'a> {
         if self.door != Door::Object {
             return Err(self.not_found());
         }
-        let warnings = self.check_fields(&mut new)?;
-        if !metadata::text(&new, "resourceVersion").is_empty() || !metadata::text(&new, "uid").is_empty() {
+        let warnings = self.check_fields(&new)?;
+        // A version does not keep an apply from creating, only an identity does; so says upstream's server.
+        if !metadata::text(&new, "uid").is_empty() {
             return Err(self.conflict(metadata::MODIFIED));
         }
         self.check_namespace(&new)?;
         let now = Timestamp::now();
         let mut new = managed::apply(self, None, &new, now)?;
         metadata::begin(&mut new, self.resource.strategy.generation, metadata::uid(self.api.random)?, now);
-        Door::confine_new(&mut new, self.resource);
-        (self.resource.strategy.prepare)(&mut new, None);
-        self.normalize(&mut new);
+        self.prepare_new(&mut new)?;
         match self.finish_new(new, warnings).await {
-            Err(status) if status.reason == koinon_machinery::status::Reason::AlreadyExists => Ok(Attempt::Raced),
+            Err(status) if status.reason == koinon_machinery::status::Reason::AlreadyExists => {
+                Ok(Attempt::Raced)
+            }
             other => other.map(Attempt::Done),
         }
     }
 
-    async fn finish_new(&self, mut new: Value, warnings: Vec<String>) -> Result<Outcome, Status> {
-        self.api.services.allocate(self.resource, &mut new, None)?;
+    /// Completes what an object begins with.
+    fn prepare_new(&self, new: &mut Value) -> Result<(), Status> {
+        Door::confine_new(new, self.resource);
+        self.normalize(new);
+        (self.resource.strategy.prepare)(new, None);
+        self.api.services.allocate(&self.api.storage, self.resource, new, None)
+    }
+
+    async fn finish_new(&self, new: Value, warnings: Vec<String>) -> Result<Outcome, Status> {
         judge::check(self, &new, None, Operation::Create)?;
         let name = metadata::text(&new, "name").to_owned();
         if self.options.dry_run == DryRun::All {
@@ -214,12 +223,13 @@ impl<'a> Write<'a> {
     async fn attempt(&self, edit: &Edit, stored: &Arc<Stored>) -> Result<Attempt, Status> {
         let old = self.shown(stored);
         let now = Timestamp::now();
-        let (mut new, mut warnings) = edit::result(self, edit, &old)?;
+        let mut new = edit::result(self, edit, &old)?;
+        let mut warnings = Vec::new();
         metadata::set_type(&mut new, self.resource)?;
         metadata::set_namespace(&mut new, self.resource, self.namespace)?;
         metadata::set_name(&mut new, self.name)?;
-        if !matches!(edit, Edit::Apply(_)) {
-            warnings.extend(self.check_fields(&mut new)?);
+        if !matches!(edit, Edit::With(_)) {
+            warnings.extend(self.check_fields(&new)?);
         }
         self.check_pins(&new, &old, edit)?;
         if let Edit::Apply(_) = edit {
@@ -227,11 +237,11 @@ impl<'a> Write<'a> {
         }
         metadata::carry(&mut new, &old);
         self.door.confine(&mut new, &old, self.resource);
+        self.normalize(&mut new);
         if self.door == Door::Object {
             (self.resource.strategy.prepare)(&mut new, Some(&old));
-            self.api.services.allocate(self.resource, &mut new, Some(&old))?;
+            self.api.services.allocate(&self.api.storage, self.resource, &mut new, Some(&old))?;
         }
-        self.normalize(&mut new);
         if !matches!(edit, Edit::Apply(_)) {
             managed::update(self, Some(&old), &mut new, now)?;
         }
@@ -257,13 +267,13 @@ impl<'a> Write<'a> {
             return done(Effect::Kept, Object::Tree(Arc::new(new)));
         }
         if ends {
-            return match self.api.storage.delete(self.resource, stored).await? {
+            return match self.api.storage.delete(stored).await? {
                 Ok(()) => done(Effect::Deleted, Object::Tree(Arc::new(new))),
                 Err(Raced) => Ok(Attempt::Raced),
             };
         }
         let bytes = self.encode(new)?;
-        match self.api.storage.update(self.resource, stored, bytes).await? {
+        match self.api.storage.update(stored, bytes).await? {
             Ok(stored) => done(Effect::Kept, self.object(&stored)),
             Err(Raced) => Ok(Attempt::Raced),
         }
@@ -285,7 +295,10 @@ impl<'a> Write<'a> {
         }
         let bytes = object::encode(&new).map_err(|error| Status::internal(&error.to_string()))?;
         if bytes.len() > OBJECT_BYTES_MAX {
-            return Err(Status::too_large(&format!("the object has {} bytes, the limit is {OBJECT_BYTES_MAX}", bytes.len())));
+            return Err(Status::too_large(&format!(
+                "the object has {} bytes, the limit is {OBJECT_BYTES_MAX}",
+                bytes.len()
+            )));
         }
         Ok(bytes)
     }
@@ -296,22 +309,28 @@ impl<'a> Write<'a> {
     }
 
     /// Finds unknown fields, and refuses or reports them as the client wishes.
-    fn check_fields(&self, new: &mut Value) -> Result<Vec<String>, Status> {
-        match self.options.field_validation {
-            FieldValidation::Ignore => Ok(Vec::new()),
-            FieldValidation::Warn | FieldValidation::Strict => judge::unknown_fields(self, new),
-        }
+    fn check_fields(&self, new: &Value) -> Result<Vec<String>, Status> {
+        judge::fields(self, new)
     }
 
     fn check_pins(&self, new: &Value, old: &Value, edit: &Edit) -> Result<(), Status> {
         let blind = metadata::text(new, "resourceVersion").is_empty();
-        if blind && matches!(edit, Edit::Replace(_)) && self.resource.strategy.blind_update == BlindUpdate::Refused && !self.user.is_internal() {
+        if blind
+            && matches!(edit, Edit::Replace(_))
+            && self.resource.strategy.blind_update == BlindUpdate::Refused
+            && !self.user.is_internal()
+        {
             let error = koinon_machinery::validate::FieldError::invalid(
                 "metadata.resourceVersion",
                 0,
                 "must be specified for an update",
             );
-            return Err(Status::invalid(&self.resource.gvk.group, &self.resource.gvk.kind, self.name, &[error]));
+            return Err(Status::invalid(
+                &self.resource.gvk.group,
+                &self.resource.gvk.kind,
+                self.name,
+                &[error],
+            ));
         }
         metadata::check_pins(new, old, self.resource)
     }

@@ -58,6 +58,16 @@ impl Follow {
         }
     }
 
+    /// Forgets what could be shown without waiting: for those who look at the present state anyway.
+    pub(crate) fn skip_ready(&mut self) {
+        self.pending.clear();
+        while let Some(watch) = self.watch.as_mut() {
+            let Ok(Some(event)) = watch.try_next() else { return };
+            self.take(&event);
+            self.pending.clear();
+        }
+    }
+
     fn take(&mut self, event: &koinon_store::Event<Arc<Stored>>) {
         self.reached = event.revision;
         match (&event.current, &event.previous) {
@@ -86,7 +96,8 @@ impl Follow {
         loop {
             let view = self.storage.snapshot_of(&self.collection);
             // History reaches back to a snapshot that was just taken, unless a storm of writes came between.
-            let Ok(watch) = self.storage.watch(&self.collection, Start::After(view.revision()), &Scope::All) else {
+            let Ok(watch) = self.storage.watch(&self.collection, Start::After(view.revision()), &Scope::All)
+            else {
                 continue;
             };
             let gone = self.known.iter().filter(|(_, old)| view.get(old.namespace(), old.name()).is_none());

@@ -1,0 +1,212 @@
+//! What an object holds that its kind does not: fields nobody knows, values of the wrong type.
+//!
+//! Unknown fields are reported, never removed: a member of a newer version may know them.
+
+use koinon_machinery::Value;
+use koinon_machinery::schema::{Scalar, Schema, Type, TypeId};
+use koinon_machinery::validate::FieldError;
+
+/// Enough to repair a manifest, little enough to answer with.
+const FINDINGS_MAX: usize = 100;
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// The paths of unknown fields.
+    pub(super) unknown: Vec<String>,
+    /// The values of wrong types.
+    pub(super) mismatched: Vec<Mismatch>,
+}
+
+/// A value of the wrong type.
+#[derive(Debug)]
+pub(super) struct Mismatch {
+    path: String,
+    /// The type whose field it is, as Go names it.
+    parent: String,
+    wanted: &'static str,
+    value: Value,
+}
+
+/// Compares an object with the type of its kind.
+pub(super) fn find(schema: &Schema, id: TypeId, object: &Value) -> Findings {
+    let mut walk = Walk { schema, path: Vec::new(), parent: "", findings: Findings::default() };
+    walk.value(id, object);
+    walk.findings
+}
+
+/// One step from the object to a field.
+enum Step<'a> {
+    Key(&'a str),
+    Index(usize),
+}
+
+struct Walk<'a> {
+    schema: &'a Schema,
+    path: Vec<Step<'a>>,
+    parent: &'a str,
+    findings: Findings,
+}
+
+// === impl Walk ===
+
+impl<'a> Walk<'a> {
+    fn value(&mut self, id: TypeId, value: &'a Value) {
+        if value.is_null() {
+            return;
+        }
+        match (self.schema.get(id), value) {
+            (Type::Struct(structure), Value::Object(members)) => {
+                let parent = std::mem::replace(&mut self.parent, &structure.name);
+                for (key, value) in members {
+                    self.path.push(Step::Key(key));
+                    match structure.field(key) {
+                        Some(field) => self.value(field.ty, value),
+                        None if structure.preserve_unknown => {}
+                        None => self.unknown(),
+                    }
+                    self.path.pop();
+                }
+                self.parent = parent;
+            }
+            (Type::Map(map), Value::Object(entries)) => {
+                for (key, value) in entries {
+                    self.path.push(Step::Key(key));
+                    self.value(map.values, value);
+                    self.path.pop();
+                }
+            }
+            (Type::List(list), Value::Array(items)) => {
+                for (index, value) in items.iter().enumerate() {
+                    self.path.push(Step::Index(index));
+                    self.value(list.items, value);
+                    self.path.pop();
+                }
+            }
+            (Type::Struct(_) | Type::Map(_), _) => self.mismatch("object", value),
+            (Type::List(_), _) => self.mismatch("array", value),
+            (Type::Scalar(scalar), value) => {
+                if let Some(wanted) = wanted(*scalar, value) {
+                    self.mismatch(wanted, value);
+                }
+            }
+            (Type::Any | Type::Atom, _) => {}
+        }
+    }
+
+    fn unknown(&mut self) {
+        if self.findings.unknown.len() < FINDINGS_MAX {
+            let path = self.path();
+            self.findings.unknown.push(path);
+        }
+    }
+
+    fn mismatch(&mut self, wanted: &'static str, value: &Value) {
+        if self.findings.mismatched.len() < FINDINGS_MAX {
+            let parent = self.parent.rsplit('.').next().unwrap_or_default().to_owned();
+            let (path, value) = (self.path(), value.clone());
+            self.findings.mismatched.push(Mismatch { path, parent, wanted, value });
+        }
+    }
+
+    fn path(&self) -> String {
+        let mut text = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) if text.is_empty() => text.push_str(key),
+                Step::Key(key) => {
+                    text.push('.');
+                    text.push_str(key);
+                }
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+            }
+        }
+        text
+    }
+}
+
+/// The JSON type that a leaf must have, unless `value` has it.
+fn wanted(scalar: Scalar, value: &Value) -> Option<&'static str> {
+    let (wanted, fits) = match scalar {
+        Scalar::String | Scalar::Bytes | Scalar::Time | Scalar::MicroTime => ("string", value.is_string()),
+        Scalar::Bool => ("boolean", value.is_boolean()),
+        Scalar::Int32 | Scalar::Int64 => ("integer", value.is_i64() || value.is_u64()),
+        Scalar::Number => ("number", value.is_number()),
+        Scalar::Quantity | Scalar::IntOrString => ("string", value.is_string() || value.is_number()),
+    };
+    (!fits).then_some(wanted)
+}
+
+// === impl Mismatch ===
+
+impl Mismatch {
+    /// The complaint about a built-in kind, as Go's decoder words it.
+    pub(super) fn as_go_says(&self) -> String {
+        let wanted = match self.wanted {
+            "boolean" => "bool",
+            "integer" => "int32",
+            "number" => "float64",
+            "array" => "[]interface {}",
+            "object" => "map[string]interface {}",
+            other => other,
+        };
+        let found = match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(number) => {
+                let path = &self.path;
+                let parent = &self.parent;
+                return format!(
+                    "json: cannot unmarshal number {number} into Go struct field {parent}.{path} of type {wanted}"
+                );
+            }
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        format!(
+            "json: cannot unmarshal {found} into Go struct field {}.{} of type {wanted}",
+            self.parent, self.path
+        )
+    }
+
+    /// The complaint about a custom kind, as its schema's validation words it.
+    pub(super) fn as_schema_says(&self) -> FieldError {
+        let found = match &self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(number) if number.is_f64() => "number",
+            Value::Number(_) => "integer",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let detail = format!("{} in body must be of type {}: \"{found}\"", self.path, self.wanted);
+        FieldError::type_invalid(self.path.clone(), found, detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use koinon_machinery::gvk::GroupVersionKind;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn finds_unknown_fields_and_wrong_types() {
+        let schema = Schema::built_in();
+        let id = schema.type_of(&GroupVersionKind::new("apps", "v1", "Deployment")).unwrap();
+        let findings = find(
+            &schema,
+            id,
+            &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "nope": 1},
+                "spec": {"replicas": "3", "template": {"spec": {"containers": [{"name": "a", "imagee": "b"}]}}}}),
+        );
+        assert_eq!(findings.unknown, ["metadata.nope", "spec.template.spec.containers[0].imagee"]);
+        assert_eq!(
+            findings.mismatched[0].as_go_says(),
+            "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"
+        );
+    }
+}
