@@ -2,21 +2,34 @@
 //!
 //! | module | question | function |
 //! |---|---|---|
+//! | [`matching`] | which policy owns an object? | [`matching::claim`] |
 //! | [`placement`] | which clusters hold a workload, and how many replicas each? | [`placement::place`] |
 //! | [`movement`] | how many replicas is each cluster ordered to run now, on the way there? | [`movement::step`] |
+//! | [`overrides`] | what manifest does a cluster get? | [`overrides::render`] |
+//! | [`dependencies`] | what must travel with a workload? | [`dependencies::follow`] |
 //! | [`reconcile`] | what must be done in a member so that one object is as ordered? | [`reconcile::plan`] |
+//! | [`interpret`] | what does an object say about its replicas and its health? | [`interpret::read`] |
+//! | [`status`] | what is its owner told? | [`status::aggregate`] |
 //! | [`health`] | what is to be believed about a cluster, about an endpoint? | [`health::judge`], [`health::judge_endpoint`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
 //! *Not placeable* is an answer and not an error; every answer carries its reasons, including what it refused.
 
+pub mod matching;
 pub mod placement;
 
 pub mod affinity;
 
 pub mod movement;
+pub mod overrides;
+
+pub mod dependencies;
+
 pub mod reconcile;
+
+pub mod interpret;
+pub mod status;
 
 pub mod health;
 
