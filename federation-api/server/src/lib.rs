@@ -56,3 +56,6 @@ mod storage;
 
 pub use registry::{ApiGroup, ApiResource, Registry, ResourceRef, Scope};
 pub use server::{Check, Config, Probe, Render, Server, ServerError, StaticToken};
+
+#[cfg(test)]
+mod tests;

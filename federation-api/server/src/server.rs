@@ -100,7 +100,7 @@ pub enum ServerError {
 
 /// A server that is open: its clients work, and it can serve listeners.
 pub struct Server {
-    api: Arc<Api>,
+    pub(crate) api: Arc<Api>,
     stop: watch::Sender<bool>,
     rights: tokio::task::JoinHandle<()>,
 }

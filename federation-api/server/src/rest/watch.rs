@@ -54,6 +54,8 @@ struct Stream {
     /// What the last bookmark said.
     told: u64,
     end: Instant,
+    /// Whether the end was reached, and only what is ready goes out.
+    over: bool,
     stop: tokio::sync::watch::Receiver<bool>,
     _room: Room,
     _open: OpenWatch,
@@ -103,6 +105,7 @@ pub(crate) async fn answer(api: &Api, call: &Call) -> Result<Answer, Status> {
         bookmarks: options.bookmarks.then(bookmarks),
         told: after,
         end: Instant::now() + options.timeout.unwrap_or_else(|| life(api)),
+        over: false,
         stop: api.stop.clone(),
         _room: room,
         _open: OpenWatch::new(&call.resource.storage),
@@ -174,6 +177,7 @@ fn life(api: &Api) -> Duration {
 enum Next {
     Event(Arc<Event<Arc<Stored>>>),
     Bookmark,
+    Timeout,
     End,
 }
 
@@ -192,12 +196,24 @@ impl Stream {
             match self.next().await {
                 Next::Event(event) => self.take(&event),
                 Next::Bookmark => self.bookmark(),
+                Next::Timeout => self.finish(),
                 Next::End => return None,
             }
         }
     }
 
+    /// The last thing a client hears when its time is over: how far it may resume.
+    fn finish(&mut self) {
+        if self.bookmarks.take().is_some() {
+            self.bookmark();
+        }
+        self.over = true;
+    }
+
     async fn next(&mut self) -> Next {
+        if self.over {
+            return Next::End;
+        }
         let tick = async {
             match &mut self.bookmarks {
                 Some(interval) => {
@@ -211,7 +227,7 @@ impl Stream {
             _ = self.stop.wait_for(|stop| *stop) => Next::End,
             event = self.watch.next() => event.map_or(Next::End, Next::Event),
             () = tick => Next::Bookmark,
-            () = tokio::time::sleep_until(self.end) => Next::End,
+            () = tokio::time::sleep_until(self.end) => Next::Timeout,
         }
     }
 
