@@ -7,7 +7,7 @@
 //!                      endpoints answer     endpoints are dead    nothing known of endpoints
 //! API answers          Ready                DataPlaneOnly         Ready
 //! API is gone          ControlPlaneOnly     Unreachable           Suspect, then Unreachable on the API's word alone
-//! vantages disagree, or nobody looked lately: Suspect
+//! the API refuses us (credentials, certificate), vantages disagree, or nobody looked lately: Suspect
 //! ```
 
 mod endpoint;
@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use koinon_model::health::{EndpointVerdict, Evidence, Run, Verdict};
+use koinon_model::health::{ApiOutcome, EndpointVerdict, Evidence, Run, Verdict};
 use koinon_model::time::Timestamp;
 
 pub use endpoint::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint};
@@ -81,10 +81,14 @@ pub struct Judgement {
     pub doubtful: bool,
     /// Whether the verdict rests on the API alone.
     pub api_only: bool,
-    /// What the API's probes say, for a person.
-    pub api: String,
-    /// What the endpoints' probes say, for a person.
-    pub data_plane: String,
+    /// What the API's probes say.
+    pub api: Api,
+    /// The same for a person; it changes only with what it tells.
+    pub api_text: String,
+    /// What the endpoints' probes say.
+    pub data_plane: DataPlane,
+    /// The same for a person; it changes only with what it tells.
+    pub data_plane_text: String,
     /// When the verdict may change without new evidence.
     pub again: Option<Timestamp>,
 }
@@ -96,7 +100,7 @@ pub fn judge(request: &Request<'_>) -> Judgement {
     let gone_for = request.evidence.api.failures.map_or(Duration::ZERO, |run| request.now.since(run.first));
     let api_only_due = gone_for >= request.thresholds.api_only;
     let verdict = match (api, data_plane.state) {
-        (Api::Stale, _) | (_, DataPlane::Disputed) => Verdict::Suspect,
+        (Api::Stale | Api::Estranged, _) | (_, DataPlane::Disputed) => Verdict::Suspect,
         (Api::Unclear, _) => request.previous.map_or(Verdict::Suspect, |standing| standing.verdict),
         (Api::Answers, DataPlane::Up | DataPlane::Unknown) => Verdict::Ready,
         (Api::Answers, DataPlane::Down) => Verdict::DataPlaneOnly,
@@ -114,20 +118,28 @@ pub fn judge(request: &Request<'_>) -> Judgement {
         standing: Standing { verdict, since },
         doubtful: request.evidence.api.failures.is_some() || data_plane.state == DataPlane::Down,
         api_only: alone && verdict == Verdict::Unreachable,
-        api: api_text(request, api),
-        data_plane: data_plane.text,
+        api,
+        api_text: api_text(request, api),
+        data_plane: data_plane.state,
+        data_plane_text: data_plane.text,
         again: (alone && !api_only_due)
             .then(|| request.evidence.api.failures.map(|run| run.first + request.thresholds.api_only))
             .flatten(),
     }
 }
 
+/// What the probes of an API say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Api {
+pub enum Api {
+    /// It answers.
     Answers,
+    /// It answers and refuses our credentials, or we refuse its certificate: it lives, and nothing can be done in it.
+    Estranged,
+    /// It does not answer.
     Gone,
     /// Not long enough either way: what was believed stands.
     Unclear,
+    /// Nobody has asked lately.
     Stale,
 }
 
@@ -136,6 +148,9 @@ fn judge_api(request: &Request<'_>) -> Api {
     let Some(latest) = api.successes.or(api.failures) else { return Api::Stale };
     if request.now.since(latest.last) > STALE_AFTER {
         return Api::Stale;
+    }
+    if api.last == Some(ApiOutcome::Unauthorized) {
+        return Api::Estranged;
     }
     let thresholds = request.thresholds;
     match (api.successes, api.failures) {
@@ -162,24 +177,29 @@ fn is_conclusive(run: Run, failures: u32) -> bool {
 fn api_text(request: &Request<'_>, api: Api) -> String {
     let evidence = &request.evidence.api;
     let outcome = evidence.last.map_or("never asked", |outcome| match outcome {
-        koinon_model::health::ApiOutcome::Reachable => "answers",
-        koinon_model::health::ApiOutcome::NotReady => "not ready",
-        koinon_model::health::ApiOutcome::Refused => "refused",
-        koinon_model::health::ApiOutcome::Hung => "hung",
-        koinon_model::health::ApiOutcome::Unauthorized => "refuses our credentials",
+        ApiOutcome::Reachable => "answers",
+        ApiOutcome::NotReady => "not ready",
+        ApiOutcome::Refused => "refused",
+        ApiOutcome::Hung => "hung",
+        ApiOutcome::Unauthorized => "does not know us, or we do not know it",
     });
     match (api, evidence.failures) {
         (Api::Stale, _) => "api: nobody has asked lately".to_owned(),
-        (_, Some(run)) => format!("api: {outcome} for {} s", request.now.since(run.first).as_secs()),
+        (_, Some(run)) => format!("api: {outcome} since {}", run.first),
         (_, None) => format!("api: {outcome}"),
     }
 }
 
+/// What the probes of a cluster's endpoints say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum DataPlane {
+pub enum DataPlane {
+    /// At least one endpoint answers.
     Up,
+    /// None answers.
     Down,
+    /// Nobody probes.
     Unknown,
+    /// None answers for sure, and vantages disagree on some.
     Disputed,
 }
 

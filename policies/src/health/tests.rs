@@ -4,7 +4,7 @@ use koinon_model::health::{ApiEvidence, ApiOutcome, DataPlaneEvidence, Vantage};
 
 use super::*;
 
-/// Plays one API probe a second: `+` answered, `r` refused, `h` hung. Endpoints are `None` where nobody probes.
+/// Plays one API probe a second: `+` answered, `r` refused, `h` hung, `u` answered and refused our credentials. Endpoints are `None` where nobody probes.
 struct Cluster {
     evidence: Evidence,
     standing: Option<Standing>,
@@ -28,6 +28,7 @@ impl Cluster {
             let outcome = match probe {
                 '+' => ApiOutcome::Reachable,
                 'r' => ApiOutcome::Refused,
+                'u' => ApiOutcome::Unauthorized,
                 _ => ApiOutcome::Hung,
             };
             self.evidence.api = ApiEvidence::observed(self.evidence.api, outcome, started);
@@ -122,6 +123,27 @@ fn vantages_that_disagree_freeze_everything() {
     let third = cluster.vote("dns-3", EndpointVerdict::Down);
     cluster.evidence.data_plane.push(third);
     assert_eq!(cluster.judge().standing.verdict, Verdict::Unreachable);
+}
+
+#[test]
+fn a_cluster_that_does_not_know_us_is_suspect_and_never_condemned() {
+    for endpoints in [None, Some(EndpointVerdict::Up), Some(EndpointVerdict::Down)] {
+        let mut cluster = Cluster::ready();
+        let judgement = cluster.play(&"u".repeat(60), endpoints);
+        assert_eq!((judgement.standing.verdict, judgement.api), (Verdict::Suspect, Api::Estranged));
+    }
+}
+
+#[test]
+fn what_is_told_changes_only_with_what_it_tells() {
+    let mut cluster = Cluster::ready();
+    let early = cluster.play("rrrrr", Some(EndpointVerdict::Down));
+    let late = cluster.play("rrrrr", Some(EndpointVerdict::Down));
+    assert_eq!(
+        (early.api_text.as_str(), early.api_text == late.api_text),
+        ("api: refused since 1970-01-01T00:16:43Z", true)
+    );
+    assert_eq!(early.data_plane_text, late.data_plane_text);
 }
 
 #[test]
