@@ -142,7 +142,7 @@ impl Authority {
         let mut params = leaf(ExtendedKeyUsagePurpose::ClientAuth);
         params.distinguished_name.push(DnType::CommonName, user);
         params.distinguished_name.push(DnType::OrganizationName, group);
-        self.issue(params, format!("the client certificate of {user}")).map(|(keyed, _)| keyed)
+        self.issue(&params, format!("the client certificate of {user}")).map(|(keyed, _)| keyed)
     }
 
     /// Issues the server's certificate for the names and addresses that clients may dial.
@@ -156,14 +156,14 @@ impl Authority {
         let mut params = leaf(ExtendedKeyUsagePurpose::ServerAuth);
         params.distinguished_name.push(DnType::CommonName, "koinon");
         params.subject_alt_names = names.iter().filter_map(|name| alternative_name(name)).collect();
-        let (keyed, der) = self.issue(params, "the server certificate".to_owned())?;
+        let (keyed, der) = self.issue(&params, "the server certificate".to_owned())?;
         let key = first_key(&keyed.key_pem);
         Ok((der, key))
     }
 
     fn issue(
         &self,
-        params: CertificateParams,
+        params: &CertificateParams,
         subject: String,
     ) -> Result<(KeyedCertificate, CertificateDer<'static>), IdentityError> {
         let key = generate_key(&subject)?;

@@ -34,6 +34,9 @@ pub enum Malformed {
     NoMetadata,
 }
 
+/// Reads the selectable fields of an object, in the order its kind lists them.
+pub type Select<'a> = dyn Fn(&Value) -> Box<[Box<str>]> + 'a;
+
 /// One version of one object.
 #[derive(Debug)]
 pub struct Stored {
@@ -146,11 +149,7 @@ impl Stored {
     ///
     /// # Errors
     /// When the bytes were not written by [`encode`].
-    pub fn decode(
-        key: &Key,
-        bytes: &Bytes,
-        select: Option<&dyn Fn(&Value) -> Box<[Box<str>]>>,
-    ) -> Result<Self, Malformed> {
+    pub fn decode(key: &Key, bytes: &Bytes, select: Option<&Select<'_>>) -> Result<Self, Malformed> {
         let revision_at = find(bytes, METADATA).ok_or(Malformed::NoMetadata)? + METADATA.len();
         let head: Head = serde_json::from_slice(bytes)?;
         let fields = match select {

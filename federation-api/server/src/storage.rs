@@ -19,7 +19,7 @@ use koinon_store::{
 };
 
 use crate::built_in;
-use crate::object::Stored;
+use crate::object::{Select, Stored};
 use crate::registry::{Registry, Resource};
 
 /// The stored objects.
@@ -53,8 +53,7 @@ impl Decode for Reader {
     fn decode(&self, key: &Key, bytes: &Bytes) -> Result<Arc<Stored>, DecodeError> {
         let fields = self.fields.get(key.resource()).copied().unwrap_or_default();
         let select = |object: &Value| fields.iter().map(|field| built_in::select(object, field)).collect();
-        let select: Option<&dyn Fn(&Value) -> Box<[Box<str>]>> =
-            if fields.is_empty() { None } else { Some(&select) };
+        let select: Option<&Select<'_>> = if fields.is_empty() { None } else { Some(&select) };
         Stored::decode(key, bytes, select).map(Arc::new).map_err(|error| Arc::new(error) as DecodeError)
     }
 

@@ -69,13 +69,13 @@ pub fn objects(registry: &Registry) -> Vec<(ResourceRef, Value)> {
         ("system:basic-user", vec!["system:authenticated"]),
         ("system:public-info-viewer", vec!["system:authenticated", "system:unauthenticated"]),
     ];
-    let roles = roles.into_iter().map(|(name, rules)| (cluster_roles(), role(name, rules)));
+    let roles = roles.into_iter().map(|(name, rules)| (cluster_roles(), role(name, &rules)));
     let bindings =
         bindings.into_iter().map(|(name, groups)| (cluster_role_bindings(), binding(name, &groups)));
     roles.chain(bindings).collect()
 }
 
-fn role(name: &str, rules: Value) -> Value {
+fn role(name: &str, rules: &Value) -> Value {
     json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata(name), "rules": rules})
 }
 
@@ -108,7 +108,7 @@ fn rules(registry: &Registry, level: Level) -> Value {
         for subresource in &resource.catalog.subresources {
             match subresource.name.as_str() {
                 "status" => {
-                    rules.entry((group.to_owned(), READ)).or_default().push(format!("{plural}/status"))
+                    rules.entry((group.to_owned(), READ)).or_default().push(format!("{plural}/status"));
                 }
                 "scale" => {
                     rules.entry((group.to_owned(), verbs)).or_default().push(format!("{plural}/scale"));

@@ -113,9 +113,9 @@ impl Policy {
     ///
     /// Shape: an object that cannot be read as what it claims to be is left out, which can only withhold rights.
     pub fn compile(objects: &Objects) -> Self {
-        let roles = compile_roles(
-            objects.roles.iter().filter_map(|role| Role::deserialize(role.as_ref()).ok()).collect(),
-        );
+        let roles: Vec<Role> =
+            objects.roles.iter().filter_map(|role| Role::deserialize(role.as_ref()).ok()).collect();
+        let roles = compile_roles(&roles);
         let mut grants: BTreeMap<String, Vec<Grant>> = BTreeMap::new();
         for binding in objects.bindings.iter().filter_map(|value| Binding::deserialize(value.as_ref()).ok()) {
             let namespace = binding.metadata.namespace;
@@ -168,9 +168,9 @@ impl Policy {
 /// The rules of every role, those of aggregated cluster roles joined.
 ///
 /// Shape: keyed by (namespace, name), namespace empty for cluster roles.
-fn compile_roles(roles: Vec<Role>) -> BTreeMap<(String, String), Arc<[Rule]>> {
+fn compile_roles(roles: &[Role]) -> BTreeMap<(String, String), Arc<[Rule]>> {
     let mut compiled = BTreeMap::new();
-    for role in &roles {
+    for role in roles {
         let mut rules = role.rules.clone().unwrap_or_default();
         for selector in role.aggregation_rule.iter().flat_map(|rule| &rule.cluster_role_selectors) {
             let chosen = roles.iter().filter(|other| {

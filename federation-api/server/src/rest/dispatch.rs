@@ -75,13 +75,13 @@ async fn change(api: &Api, call: &Call, raw: &Raw) -> Result<Answer, Status> {
             let mut write = write(api, call)?;
             write.findings = decoded.duplicates;
             let outcome = write.change(&Edit::Replace(decoded.value)).await?;
-            respond::outcome(api, call, outcome)
+            respond::outcome(api, call, &outcome)
         }
         Verb::Patch => {
             let mut write = write(api, call)?;
             let edit = edit(call, raw, &mut write)?;
             let outcome = write.change(&edit).await?;
-            respond::outcome(api, call, outcome)
+            respond::outcome(api, call, &outcome)
         }
         Verb::Delete => delete(api, call, raw).await,
         Verb::DeleteCollection => delete_collection(api, call, raw).await,
@@ -105,7 +105,7 @@ async fn create(api: &Api, call: &Call, mut write: Write<'_>, raw: &Raw) -> Resu
     let Decoded { value, duplicates } = raw.decode(api.registry.schema())?;
     write.findings = duplicates;
     let outcome = write.create(value).await?;
-    respond::outcome(api, call, outcome)
+    respond::outcome(api, call, &outcome)
 }
 
 /// Understands the body of a patch by its media type.
@@ -169,7 +169,7 @@ async fn delete(api: &Api, call: &Call, raw: &Raw) -> Result<Answer, Status> {
     let outcome = write.delete(&options).await?;
     match outcome.effect {
         Effect::Deleted => respond::deleted(call, &outcome),
-        Effect::Created | Effect::Kept => respond::outcome(api, call, outcome),
+        Effect::Created | Effect::Kept => respond::outcome(api, call, &outcome),
     }
 }
 

@@ -42,7 +42,10 @@ struct Wire {
 
 /// The snapshots of unfinished lists.
 #[derive(Default)]
-pub(crate) struct Unfinished(Mutex<BTreeMap<(Arc<str>, u64), (Instant, View)>>);
+pub(crate) struct Unfinished(Mutex<Waiting>);
+
+/// By collection and version: since when a list waits, and what it shows.
+type Waiting = BTreeMap<(Arc<str>, u64), (Instant, View)>;
 
 // === impl Token ===
 

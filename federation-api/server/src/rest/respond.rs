@@ -38,7 +38,7 @@ pub(super) struct ListMeta {
 pub(super) fn negotiated(call: &Call, offer: Offer) -> Result<negotiate::Answer, Status> {
     let accept = call.accept();
     negotiate::negotiate(accept, offer, Protobuf::Unknown).or_else(|refusal| {
-        if call.resource.is_built_in() && offer != Offer::Stream {
+        if call.resource.is_built_in() {
             negotiate::negotiate(accept, offer, Protobuf::Known)
         } else {
             Err(refusal)
@@ -47,7 +47,7 @@ pub(super) fn negotiated(call: &Call, offer: Offer) -> Result<negotiate::Answer,
 }
 
 /// Answers with what came of a write.
-pub(super) fn outcome(api: &Api, call: &Call, outcome: Outcome) -> Result<Answer, Status> {
+pub(super) fn outcome(api: &Api, call: &Call, outcome: &Outcome) -> Result<Answer, Status> {
     let code = code(outcome.effect);
     let answer = match &outcome.object {
         Object::Stored(stored) => stored_object(api, call, code, stored)?,

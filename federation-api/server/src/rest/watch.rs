@@ -23,7 +23,7 @@ use crate::body;
 use crate::handle::{self, Answer, Call};
 use crate::limit::Room;
 use crate::metrics::OpenWatch;
-use crate::negotiate::{JSON, Offer};
+use crate::negotiate::Offer;
 use crate::object::Stored;
 use crate::storage::View;
 
@@ -83,8 +83,9 @@ pub(crate) async fn answer(api: &Api, call: &Call) -> Result<Answer, Status> {
         &options.label_selector,
         &options.field_selector,
     )?;
-    let form = respond::negotiated(call, Offer::Stream)?.form;
-    let frames = Frames::new(&call.resource, form, super::render::include(&call.query)?);
+    let wanted = respond::negotiated(call, Offer::Stream)?;
+    let include = super::render::include(&call.query)?;
+    let frames = Frames::new(&call.resource, api.registry.schema(), wanted, include);
     let room = api.limits.watch()?;
     let (initial, after) = match begin(api, call, &options).await {
         Ok(begun) => begun,
@@ -110,11 +111,12 @@ pub(crate) async fn answer(api: &Api, call: &Call) -> Result<Answer, Status> {
         _room: room,
         _open: OpenWatch::new(&call.resource.storage),
     };
+    let media_type = stream.frames.media_type();
     let pieces = futures::stream::unfold(stream, |mut stream| async {
         let piece = stream.piece().await?;
         Some((piece, stream))
     });
-    Ok(handle::answer(StatusCode::OK, JSON, body::stream(pieces)))
+    Ok(handle::answer(StatusCode::OK, media_type, body::stream(pieces)))
 }
 
 /// What a watch shows first, and the version after which its changes begin.
@@ -156,7 +158,7 @@ fn scope(selection: &Selection) -> Scope {
 
 /// A stream that says why it does not begin.
 fn failed(frames: &Frames, status: &Status) -> Answer {
-    handle::answer(StatusCode::OK, JSON, body::full(frames.error(status)))
+    handle::answer(StatusCode::OK, frames.media_type(), body::full(frames.error(status)))
 }
 
 fn bookmarks() -> Interval {
@@ -289,7 +291,7 @@ impl Stream {
             (Some(now), None) => self.frames.put(&mut frame, Change::Added, now, None),
             (Some(now), Some(_)) => self.frames.put(&mut frame, Change::Modified, now, None),
             (None, Some(before)) => {
-                self.frames.put(&mut frame, Change::Deleted, before, Some(event.revision))
+                self.frames.put(&mut frame, Change::Deleted, before, Some(event.revision));
             }
             (None, None) => return,
         }
