@@ -75,7 +75,7 @@ impl RedbStore {
         drop(guard);
         let mut place = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
-            *place = Some(open_database(&self.file).map_err(|error| reopen_failure(error))?);
+            *place = Some(open_database(&self.file).map_err(reopen_failure)?);
         }
         drop(place);
         Ok(self.database.read().unwrap_or_else(PoisonError::into_inner))
