@@ -6,17 +6,22 @@
 
 use koinon_machinery::Value;
 use koinon_machinery::gvk::GroupVersionKind;
-use koinon_machinery::validate::FieldError;
+use koinon_machinery::validate::{FieldError, format};
 use sha2::{Digest as _, Sha256};
 
 use crate::registry::{ScalePaths, Serving, View};
+
+use validate::NameRule;
 
 mod core;
 pub(crate) mod events;
 mod serve;
 pub(crate) mod services;
+mod strategies;
+pub(crate) mod validate;
 
 pub(crate) use serve::{serves, serving};
+pub(crate) use strategies::strategy;
 
 /// What one kind does differently.
 #[derive(Clone, Copy)]
@@ -31,6 +36,8 @@ pub(crate) struct Strategy {
     pub(crate) prepare: fn(new: &mut Value, old: Option<&Value>),
     /// Finds what the kind forbids; the old object is absent for a create.
     pub(crate) validate: fn(new: &Value, old: Option<&Value>) -> Vec<FieldError>,
+    /// What the name of an object may look like.
+    pub(crate) name: NameRule,
 }
 
 /// When a new generation of an object begins.
@@ -64,6 +71,7 @@ impl Strategy {
         blind_update: BlindUpdate::Allowed,
         prepare: |_, _| {},
         validate: |_, _| Vec::new(),
+        name: format::dns_subdomain,
     };
 
     /// How kinds behave that are not built in.
@@ -79,72 +87,6 @@ impl Strategy {
         Self { generation: Generation::Content, ..Self::PLAIN }
     }
 }
-
-/// What a built-in kind does differently.
-///
-/// Source: `pkg/registry/*/strategy.go` and the field label conversions of Kubernetes 1.36.
-pub(crate) fn strategy(group: &str, plural: &str) -> Strategy {
-    match (group, plural) {
-        ("", "configmaps") => Strategy { validate: core::immutable_data, ..Strategy::PLAIN },
-        ("", "secrets") => Strategy {
-            fields: &["type"],
-            prepare: core::prepare_secret,
-            validate: core::immutable_data,
-            ..Strategy::PLAIN
-        },
-        ("", "namespaces") => {
-            Strategy { fields: &["status.phase"], prepare: core::prepare_namespace, ..Strategy::PLAIN }
-        }
-        ("", "nodes") => Strategy { fields: &["spec.unschedulable"], ..Strategy::PLAIN },
-        ("", "pods") => Strategy { prepare: core::prepare_pod, ..Strategy::spec(POD_FIELDS) },
-        ("", "events") => Strategy { fields: EVENT_FIELDS, ..Strategy::PLAIN },
-        ("", "persistentvolumeclaims") => Strategy { prepare: core::prepare_claim, ..Strategy::PLAIN },
-        ("", "replicationcontrollers") => Strategy::spec(&["status.replicas"]),
-        ("", "services") => Strategy { fields: &["spec.clusterIP", "spec.type"], ..Strategy::PLAIN },
-        ("apps", "deployments") => {
-            Strategy { generation: Generation::SpecOrAnnotations, ..Strategy::spec(&[]) }
-        }
-        ("apps", "replicasets") => Strategy::spec(&["status.replicas"]),
-        ("apps", "statefulsets" | "daemonsets")
-        | ("batch", "cronjobs")
-        | ("policy", "poddisruptionbudgets")
-        | ("networking.k8s.io", "ingresses" | "networkpolicies" | "ingressclasses")
-        | ("storage.k8s.io", "csidrivers")
-        | ("resource.k8s.io", _) => Strategy::spec(&[]),
-        ("batch", "jobs") => Strategy::spec(&["status.successful"]),
-        ("discovery.k8s.io", "endpointslices") | ("scheduling.k8s.io", "priorityclasses") => {
-            Strategy::content()
-        }
-        ("", "podtemplates") => Strategy::content(),
-        _ => Strategy::PLAIN,
-    }
-}
-
-const POD_FIELDS: &[&str] = &[
-    "spec.hostNetwork",
-    "spec.nodeName",
-    "spec.restartPolicy",
-    "spec.schedulerName",
-    "spec.serviceAccountName",
-    "status.nominatedNodeName",
-    "status.phase",
-    "status.podIP",
-    "status.podIPs",
-];
-
-const EVENT_FIELDS: &[&str] = &[
-    "involvedObject.apiVersion",
-    "involvedObject.fieldPath",
-    "involvedObject.kind",
-    "involvedObject.name",
-    "involvedObject.namespace",
-    "involvedObject.resourceVersion",
-    "involvedObject.uid",
-    "reason",
-    "reportingComponent",
-    "source",
-    "type",
-];
 
 /// The value of a selectable field as selectors compare it; empty when absent.
 pub(crate) fn select(object: &Value, field: &str) -> Box<str> {

@@ -3,7 +3,9 @@
 //! Unknown fields are reported, never removed: a member of a newer version may know them.
 
 use koinon_machinery::Value;
+use koinon_machinery::quantity::Quantity;
 use koinon_machinery::schema::{Scalar, Schema, Type, TypeId};
+use koinon_machinery::time;
 use koinon_machinery::validate::FieldError;
 
 /// Enough to repair a manifest, little enough to answer with.
@@ -16,6 +18,8 @@ pub(super) struct Findings {
     pub(super) unknown: Vec<String>,
     /// The values of wrong types.
     pub(super) mismatched: Vec<Mismatch>,
+    /// The path of the first text that its type cannot be read from, and why not.
+    pub(super) malformed: Option<(String, String)>,
 }
 
 /// A value of the wrong type.
@@ -88,6 +92,10 @@ impl<'a> Walk<'a> {
             (Type::Scalar(scalar), value) => {
                 if let Some(wanted) = wanted(*scalar, value) {
                     self.mismatch(wanted, value);
+                } else if let Some(complaint) = malformed(*scalar, value)
+                    && self.findings.malformed.is_none()
+                {
+                    self.findings.malformed = Some((self.path(), complaint));
                 }
             }
             (Type::Any | Type::Atom, _) => {}
@@ -136,6 +144,34 @@ fn wanted(scalar: Scalar, value: &Value) -> Option<&'static str> {
     };
     (!fits).then_some(wanted)
 }
+
+/// Why a leaf of the right JSON type cannot be read.
+fn malformed(scalar: Scalar, value: &Value) -> Option<String> {
+    match (scalar, value) {
+        (Scalar::Quantity, value) => Quantity::from_value(value).is_err().then(|| QUANTITY.to_owned()),
+        (Scalar::Bytes, Value::String(text)) => {
+            illegal_base64(text).map(|at| format!("illegal base64 data at input byte {at}"))
+        }
+        (Scalar::Time | Scalar::MicroTime, Value::String(text)) => {
+            time::read(text).is_none().then(|| format!("parsing time {text:?}: cannot be read as RFC 3339"))
+        }
+        _ => None,
+    }
+}
+
+/// Where a text stops to be base64.
+fn illegal_base64(text: &str) -> Option<usize> {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    let digits = text.trim_end_matches('=').len();
+    let illegal =
+        text.bytes().take(digits).position(|byte| !is_digit(byte) && !matches!(byte, b'\n' | b'\r'));
+    let plain = text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')).count();
+    illegal.or_else(|| (plain % 4 != 0 || text.len() - digits > 2).then_some(text.len()))
+}
+
+/// What upstream says about quantities that are none.
+const QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 // === impl Mismatch ===
 

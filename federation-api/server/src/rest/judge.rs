@@ -5,6 +5,7 @@ use koinon_machinery::status::Status;
 use koinon_machinery::validate::FieldError;
 
 use crate::admission::{Operation, Request};
+use crate::built_in::validate::{self, Finalizers};
 
 use super::fields::{self, Findings};
 use super::metadata;
@@ -16,7 +17,8 @@ use super::write::Write;
 /// # Errors
 /// 400 for what a built-in kind cannot hold and for what strict validation finds, 422 for a custom kind's types.
 pub(super) fn fields(write: &Write<'_>, new: &Value) -> Result<Vec<String>, Status> {
-    let Findings { unknown, mismatched } = fields::find(write.api.registry.schema(), write.resource.ty, new);
+    let Findings { unknown, mismatched, malformed } =
+        fields::find(write.api.registry.schema(), write.resource.ty, new);
     let gvk = &write.resource.gvk;
     let as_kind = |what: &str| {
         if write.resource.is_built_in() {
@@ -31,6 +33,13 @@ pub(super) fn fields(write: &Write<'_>, new: &Value) -> Result<Vec<String>, Stat
         }
         let errors: Vec<FieldError> = mismatched.iter().map(fields::Mismatch::as_schema_says).collect();
         return Err(Status::invalid(&gvk.group, &gvk.kind, metadata::text(new, "name"), &errors));
+    }
+    if let Some((path, complaint)) = malformed {
+        if write.resource.is_built_in() {
+            return Err(Status::bad_request(as_kind(&complaint)));
+        }
+        let error = FieldError::invalid(path, Value::Null, complaint);
+        return Err(Status::invalid(&gvk.group, &gvk.kind, metadata::text(new, "name"), &[error]));
     }
     let unknown = unknown.into_iter().map(|path| format!("unknown field \"{path}\""));
     let found: Vec<String> = unknown.chain(write.findings.iter().cloned()).collect();
@@ -54,7 +63,8 @@ pub(super) fn check(
     old: Option<&Value>,
     operation: Operation,
 ) -> Result<(), Status> {
-    let mut errors: Vec<FieldError> = Vec::new();
+    let finalizers = if write.resource.is_built_in() { Finalizers::Qualified } else { Finalizers::Free };
+    let mut errors = validate::metadata(new, write.resource.strategy.name, finalizers);
     if let Some(old) = old {
         errors.extend(metadata::check_finalizers(new, old));
     }
