@@ -1,8 +1,10 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
 
 pub mod default;
+pub mod discovery;
 pub mod gvk;
 pub mod json;
+pub mod openapi;
 pub mod patch;
 pub mod protobuf;
 pub mod quantity;

@@ -17,7 +17,7 @@ use crate::limit::Limits;
 use crate::object::Stored;
 use crate::registry::Registry;
 use crate::rest::page::Unfinished;
-use crate::server::{Probe, Render, StaticToken};
+use crate::server::{Page, Probe, Render, StaticToken};
 use crate::storage::Storage;
 
 /// What all requests share.
@@ -34,6 +34,7 @@ pub(crate) struct Api {
     pub(crate) documents: Documents,
     pub(crate) limits: Limits,
     pub(crate) probes: Vec<Probe>,
+    pub(crate) pages: Vec<Page>,
     pub(crate) metrics: Option<Render>,
     /// True once the server is asked to stop: streams end.
     pub(crate) stop: watch::Receiver<bool>,

@@ -55,7 +55,7 @@ mod rest;
 mod storage;
 
 pub use registry::{ApiGroup, ApiResource, Registry, ResourceRef, Scope};
-pub use server::{Check, Config, Probe, Render, Server, ServerError, StaticToken};
+pub use server::{Ask, Check, Config, Page, Probe, Render, Server, ServerError, StaticToken};
 
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ use crate::listen;
 use crate::local::Client;
 use crate::metrics;
 use crate::registry::{Registry, ResourceRef, Scope};
+use crate::request::Query;
 use crate::rest::page::Unfinished;
 use crate::storage::Storage;
 
@@ -52,6 +53,18 @@ pub struct Probe {
     pub name: String,
     /// Whether it holds.
     pub check: Check,
+}
+
+/// Answers a question about the process itself.
+pub type Ask = Arc<dyn Fn(&Query) -> Result<Value, Status> + Send + Sync>;
+
+/// A path of whoever composes the server: a question about the process, answered with JSON to those who may read it.
+#[derive(Clone)]
+pub struct Page {
+    /// The path, such as `/koinon/resolve`; never one that Kubernetes uses.
+    pub path: String,
+    /// The answer to a query.
+    pub answer: Ask,
 }
 
 /// A bearer token that was agreed on when the server was set up.
@@ -79,6 +92,8 @@ pub struct Config {
     pub metrics: Option<Render>,
     /// What must hold for `/readyz` to say so.
     pub probes: Vec<Probe>,
+    /// Paths besides those of Kubernetes.
+    pub pages: Vec<Page>,
 }
 
 /// Why a server cannot be opened.
@@ -110,8 +125,8 @@ pub struct Server {
 impl Config {
     /// A server over `store` without anything that is optional.
     pub fn new(store: Arc<dyn Store>, registry: Registry, authority: Authority) -> Self {
-        let (admissions, tokens, probes) = (Vec::new(), Vec::new(), Vec::new());
-        Self { store, registry, admissions, authority, tokens, metrics: None, probes }
+        let (admissions, tokens, probes, pages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { store, registry, admissions, authority, tokens, metrics: None, probes, pages }
     }
 }
 
@@ -140,6 +155,7 @@ impl Server {
             documents,
             limits: Limits::new(),
             probes: config.probes,
+            pages: config.pages,
             metrics: config.metrics,
             stop: stopped,
         });

@@ -231,7 +231,7 @@ fn at_most(text: &str, n_max: usize, unit: &str) -> Vec<String> {
 
 fn explained(rule: &str, expression: &str, examples: &[&str]) -> String {
     let examples: Vec<String> = examples.iter().map(|example| format!("'{example}', ")).collect();
-    format!("{rule} (e.g. {}regex used for validation is '{expression}')", examples.join("or "))
+    format!("{rule} (e.g. {}regex used for validation is '{expression}')", examples.join(" or "))
 }
 
 #[cfg(test)]
@@ -277,7 +277,7 @@ mod tests {
             (dns_label("a.b"), "must not contain dots"),
             (
                 dns_label("A"),
-                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name', or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+                "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
             ),
             (
                 dns_subdomain("A_b"),
@@ -285,7 +285,7 @@ mod tests {
             ),
             (
                 label_key("a/b/c"),
-                "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName', or 'my.name', or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+                "a valid label key must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
             ),
             (label_key("/a"), "prefix part must be non-empty"),
             (label_value(&"a".repeat(64)), "must be no more than 63 bytes"),
