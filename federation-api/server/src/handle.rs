@@ -149,7 +149,7 @@ fn permit(
     let deadline = options::request_timeout(&query)?;
     // A namespaced resource is not found at cluster scope by name, nor a cluster's inside a namespace.
     let misplaced = if resource.catalog.namespaced {
-        path.namespace.is_empty() && !(path.name.is_empty() && matches!(verb, Verb::List | Verb::Watch))
+        path.namespace.is_empty() && !path.name.is_empty()
     } else {
         !path.namespace.is_empty()
     };

@@ -171,7 +171,8 @@ fn check_address(storage: &Storage, resource: &Resource, new: &Value, wanted: &s
     let refuse =
         |detail: &str| Err(invalid(new, &[FieldError::invalid("spec.clusterIPs", json!([wanted]), detail)]));
     if wanted.parse::<std::net::IpAddr>().is_err() {
-        return refuse("must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
+        let detail = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+        return Err(invalid(new, &[FieldError::invalid("spec.clusterIPs[0]", wanted, detail)]));
     }
     let (namespace, name) = (metadata::text(new, "namespace"), metadata::text(new, "name"));
     let taken = storage.snapshot(resource).all().any(|other| {

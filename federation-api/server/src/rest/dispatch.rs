@@ -5,7 +5,7 @@ use http::StatusCode;
 use hyper::body::Body as HttpBody;
 use koinon_machinery::Value;
 use koinon_machinery::schema::catalog::Verb;
-use koinon_machinery::status::Status;
+use koinon_machinery::status::{Reason, Status};
 use koinon_machinery::{json, patch, yaml};
 
 use crate::api::Api;
@@ -43,9 +43,23 @@ where
     }
 }
 
-/// Refuses verbs that the resource, or its part, does not have.
+/// Refuses verbs that the resource, or its part, does not have, and those that its path does not fit.
 fn check_verb(call: &Call) -> Result<(), Status> {
     let (group, plural) = call.resource.names();
+    let one = !call.path.name.is_empty();
+    let fits = match call.verb {
+        Verb::Create => !one || !call.path.subresource.is_empty(),
+        Verb::Update | Verb::Patch | Verb::Get | Verb::Delete => one,
+        Verb::List | Verb::Watch | Verb::DeleteCollection => !one,
+    };
+    // Without a namespace only reads go through all of them.
+    let everywhere = call.resource.catalog.namespaced && call.path.namespace.is_empty();
+    if !fits || everywhere && !matches!(call.verb, Verb::List | Verb::Watch) {
+        return Err(Status::plain(
+            Reason::MethodNotAllowed,
+            "the server does not allow this method on the requested resource",
+        ));
+    }
     let allowed = match call.path.subresource.as_str() {
         "" => call.resource.catalog.allows(call.verb),
         name => match call.resource.catalog.subresource(name) {
@@ -74,6 +88,7 @@ async fn change(api: &Api, call: &Call, raw: &Raw) -> Result<Answer, Status> {
             let decoded = raw.decode(api.registry.schema())?;
             let mut write = write(api, call)?;
             write.findings = decoded.duplicates;
+            super::metadata::check_name(&decoded.value, &call.path.name)?;
             let outcome = write.change(&Edit::Replace(decoded.value)).await?;
             respond::outcome(api, call, &outcome)
         }
@@ -98,10 +113,6 @@ pub(super) fn write<'a>(api: &'a Api, call: &'a Call) -> Result<Write<'a>, Statu
 }
 
 async fn create(api: &Api, call: &Call, mut write: Write<'_>, raw: &Raw) -> Result<Answer, Status> {
-    let (group, plural) = call.resource.names();
-    if !call.path.name.is_empty() {
-        return Err(Status::method_not_supported(group, plural, "create"));
-    }
     let Decoded { value, duplicates } = raw.decode(api.registry.schema())?;
     write.findings = duplicates;
     let outcome = write.create(value).await?;
@@ -184,7 +195,7 @@ async fn delete_collection(api: &Api, call: &Call, raw: &Raw) -> Result<Answer, 
         let write = deleting(api, call, stored.namespace(), stored.name(), &options)?;
         match write.delete(&options).await {
             Ok(Outcome { .. }) => gone.push(std::sync::Arc::clone(stored)),
-            Err(status) if status.reason == koinon_machinery::status::Reason::NotFound => {}
+            Err(status) if status.reason == Reason::NotFound => {}
             Err(status) => return Err(status),
         }
     }

@@ -137,14 +137,22 @@ pub(crate) fn set_namespace(object: &mut Value, resource: &Resource, namespace: 
 /// # Errors
 /// 400 when the object names another.
 pub(crate) fn set_name(object: &mut Value, name: &str) -> Result<(), Status> {
-    let metadata = of(object);
-    let found = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+    check_name(object, name)?;
+    of(object).insert("name".to_owned(), name.into());
+    Ok(())
+}
+
+/// Refuses an object that has another name than the path.
+///
+/// # Errors
+/// 400 when it has.
+pub(crate) fn check_name(object: &Value, name: &str) -> Result<(), Status> {
+    let found = text(object, "name");
     if !found.is_empty() && found != name {
         return Err(Status::bad_request(format!(
             "the name of the object ({found}) does not match the name on the URL ({name})"
         )));
     }
-    metadata.insert("name".to_owned(), name.into());
     Ok(())
 }
 

@@ -136,8 +136,11 @@ impl WriteOptions {
                 "Ignore" => FieldValidation::Ignore,
                 "Strict" => FieldValidation::Strict,
                 other => {
-                    let error =
-                        FieldError::not_supported("fieldValidation", other, &["Ignore", "Warn", "Strict"]);
+                    let error = FieldError::not_supported(
+                        "fieldValidation",
+                        other,
+                        &["", "Ignore", "Strict", "Warn"],
+                    );
                     return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", &[error]));
                 }
             },
@@ -162,7 +165,7 @@ fn dry_run<'a>(values: impl Iterator<Item = &'a str>) -> Result<DryRun, Status> 
     let mut answer = DryRun::No;
     for value in values {
         if value != "All" {
-            let error = FieldError::not_supported("dryRun", value, &["All"]);
+            let error = FieldError::not_supported("dryRun", Value::from(vec![value]), &["All"]);
             return Err(Status::invalid("meta.k8s.io", "CreateOptions", "", &[error]));
         }
         answer = DryRun::All;
@@ -270,8 +273,9 @@ fn version_match(query: &Query, continue_token: &str) -> Result<VersionMatch, St
 /// 400 when it is not a number.
 pub(crate) fn parse_version(text: &str) -> Result<u64, Status> {
     text.parse().map_err(|_| {
-        let error = FieldError::invalid("resourceVersion", text, "strconv.ParseUint: invalid syntax");
-        Status::bad_request(format!("invalid resource version \"{text}\": {error}"))
+        let detail = format!("strconv.ParseUint: parsing {text:?}: invalid syntax");
+        let error = FieldError::invalid("resourceVersion", text, detail);
+        Status::bad_request(format!("invalid resource version: {error}"))
     })
 }
 
@@ -281,7 +285,10 @@ pub(crate) fn parse_version(text: &str) -> Result<u64, Status> {
 /// 400 when it is not a duration.
 pub(crate) fn request_timeout(query: &Query) -> Result<Duration, Status> {
     let text = query.text("timeout");
-    let refuse = || Status::bad_request("invalid timeout specified in the request URL");
+    let refuse = || {
+        let why = format!("invalid timeout specified in the request URL - time: invalid duration {text:?}");
+        Status::bad_request(why)
+    };
     if text.is_empty() {
         return Ok(REQUEST_TIMEOUT);
     }
@@ -316,6 +323,32 @@ fn duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then_some(total)
 }
 
+// === impl Propagation ===
+
+impl Propagation {
+    fn read(text: &str) -> Result<Option<Self>, Status> {
+        Ok(match text {
+            "" => None,
+            "Orphan" => Some(Self::Orphan),
+            "Background" => Some(Self::Background),
+            "Foreground" => Some(Self::Foreground),
+            other => {
+                let known = ["Foreground", "Background", "Orphan", "nil"];
+                let error = FieldError::not_supported("propagationPolicy", other, &known);
+                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
+            }
+        })
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Orphan => "Orphan",
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+        }
+    }
+}
+
 // === impl DeleteOptions ===
 
 impl DeleteOptions {
@@ -324,6 +357,11 @@ impl DeleteOptions {
     /// # Errors
     /// 400 when the body is not DeleteOptions, 422 when an option means nothing.
     pub(crate) fn parse(query: &Query, body: Option<&Value>) -> Result<Self, Status> {
+        let wanted = match body {
+            Some(body) => body["propagationPolicy"].as_str().unwrap_or_default(),
+            None => query.text("propagationPolicy"),
+        };
+        Propagation::read(wanted)?;
         let options = match body {
             Some(body) => Self::deserialize(body)
                 .map_err(|error| Status::bad_request(format!("the body is not DeleteOptions: {error}")))?,
@@ -332,7 +370,8 @@ impl DeleteOptions {
         let invalid = |error| Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
         if options.orphan_dependents.is_some() && options.propagation_policy.is_some() {
             let detail = "orphanDependents and deletionPropagation cannot be both set";
-            return invalid(FieldError::invalid("propagationPolicy", Value::Null, detail));
+            let policy = options.propagation_policy.map_or("", Propagation::as_str);
+            return invalid(FieldError::invalid("propagationPolicy", policy, detail));
         }
         if options.grace_period_seconds.is_some_and(|seconds| seconds < 0) {
             return invalid(FieldError::invalid(
@@ -345,20 +384,7 @@ impl DeleteOptions {
     }
 
     fn of_query(query: &Query) -> Result<Self, Status> {
-        let propagation_policy = match query.text("propagationPolicy") {
-            "" => None,
-            "Orphan" => Some(Propagation::Orphan),
-            "Background" => Some(Propagation::Background),
-            "Foreground" => Some(Propagation::Foreground),
-            other => {
-                let error = FieldError::not_supported(
-                    "propagationPolicy",
-                    other,
-                    &["Foreground", "Background", "Orphan", "nil"],
-                );
-                return Err(Status::invalid("meta.k8s.io", "DeleteOptions", "", &[error]));
-            }
-        };
+        let propagation_policy = Propagation::read(query.text("propagationPolicy"))?;
         let dry_run: Vec<String> = query.all("dryRun").map(str::to_owned).collect();
         Ok(Self {
             grace_period_seconds: query.get("gracePeriodSeconds").and_then(|text| text.parse().ok()),

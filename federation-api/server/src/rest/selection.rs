@@ -31,13 +31,7 @@ impl Selection {
         labels: &str,
         fields: &str,
     ) -> Result<Self, Status> {
-        let refuse = |why: String| {
-            Status::bad_request(format!(
-                "Unable to find \"{}, Resource={}\" that match label selector \"{labels}\", field selector \"{fields}\": {why}",
-                resource.gvk.group_version(),
-                resource.catalog.plural,
-            ))
-        };
+        let refuse = |why: String| Status::bad_request(why);
         let label_selector: LabelSelector = labels.parse().map_err(|error| refuse(format!("{error}")))?;
         let field_selector: FieldSelector = fields.parse().map_err(|error| refuse(format!("{error}")))?;
         for requirement in &field_selector.requirements {
@@ -45,7 +39,12 @@ impl Selection {
             if !matches!(field, "metadata.name" | "metadata.namespace")
                 && !resource.strategy.fields.contains(&field)
             {
-                return Err(refuse(format!("field label not supported: {field}")));
+                let known = ["metadata.name", "metadata.namespace"].iter().chain(resource.strategy.fields);
+                let known: Vec<String> = known.map(|field| format!("{field:?}")).collect();
+                return Err(refuse(format!(
+                    "{field:?} is not a known field selector: only {}",
+                    known.join(", ")
+                )));
             }
         }
         Ok(Self {
