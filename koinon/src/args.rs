@@ -2,6 +2,7 @@
 //!
 //! The same definitions give `--help`, shell completion and the checked configuration. Nothing here acts.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,6 +30,8 @@ pub(crate) struct HostArgs {
 /// Every command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run the host: API, store, controllers, syncers and DNS in one process
+    Server(ServerArgs),
     /// Join a cluster to the fleet
     Join(JoinArgs),
     /// Take a cluster out of the fleet
@@ -37,11 +40,85 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Why an object is where it is: who was chosen, who refused, what the members say
     Explain(ExplainArgs),
+    /// What a name answers now, and why
+    Resolve(ResolveArgs),
     /// Print a completion script for a shell
     Completion {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// `koinon server`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ServerArgs {
+    /// Folder for the store, the certificate authority and admin.kubeconfig; made when missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Where the API listens
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:6443")]
+    pub(crate) listen: SocketAddr,
+    /// Name or address by which clients reach the API, for its certificate; may be given several times
+    #[arg(long = "advertise", value_name = "NAME")]
+    pub(crate) advertise: Vec<String>,
+    /// Whether names are served
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    pub(crate) dns: Switch,
+    /// Where names are served, over UDP and TCP
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5353")]
+    pub(crate) dns_listen: SocketAddr,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    /// It is done.
+    On,
+    /// It is left out.
+    Off,
+}
+
+/// `koinon demo`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Run the whole tour without a person, and fail unless every step is seen
+    #[arg(long)]
+    pub(crate) script: bool,
+}
+
+/// `koinon simulate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Name of the cluster
+    pub(crate) name: String,
+    /// Where its API listens; its load balancers have the same address
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7443")]
+    pub(crate) listen: SocketAddr,
+    /// Where its kubeconfig is written
+    #[arg(long, value_name = "FILE", default_value = "NAME.kubeconfig")]
+    pub(crate) kubeconfig: PathBuf,
+    /// Nodes, each with 8 CPUs, 32 GiB and room for 110 pods
+    #[arg(long, value_name = "COUNT", default_value_t = 3)]
+    pub(crate) nodes: u32,
+}
+
+/// `koinon resolve`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The name to resolve
+    pub(crate) name: String,
+    /// Type of the record
+    #[arg(short = 't', long = "type", value_name = "TYPE", default_value = "A")]
+    pub(crate) kind: String,
+    /// Address of the client that asks
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub(crate) client: IpAddr,
+    /// How to print the result.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 /// `koinon join`.

@@ -2,6 +2,8 @@
 
 mod explain;
 mod join;
+mod resolve;
+mod server;
 mod status;
 mod unjoin;
 
@@ -31,10 +33,12 @@ pub(crate) mod paths {
 /// Whatever kept the command from doing what was asked, said for the person who asked.
 pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
+        Command::Server(args) => in_threads(server::run(args)),
         Command::Join(args) => in_runtime(join::run(args)),
         Command::Unjoin(args) => in_runtime(unjoin::run(args)),
         Command::Status(args) => in_runtime(status::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
+        Command::Resolve(args) => in_runtime(resolve::run(args)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "koinon", &mut std::io::stdout());
             Ok(Outcome::Ok)
@@ -46,4 +50,13 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
 fn in_runtime<F: Future<Output = anyhow::Result<Outcome>>>(command: F) -> anyhow::Result<Outcome> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(command)
+}
+
+/// What serves needs them all.
+fn in_threads<F: Future<Output = anyhow::Result<Outcome>>>(command: F) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start")?;
+    let outcome = runtime.block_on(command);
+    // A blocking call that hangs (a disk, a name lookup) must not hold the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    outcome
 }

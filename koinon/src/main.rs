@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod compose;
 mod exit;
 mod host;
 mod render;

@@ -1,4 +1,6 @@
 //! Koinon on real Kubernetes clusters.
 
+mod deploy;
 mod informers;
 mod members;
+mod story;

@@ -1,3 +1,4 @@
 //! The integration tests: one binary, so that the harness is linked once.
 
 mod kubernetes;
+mod processes;

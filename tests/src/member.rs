@@ -64,11 +64,22 @@ pub struct Shape {
     pub memory: &'static str,
     /// Of each node.
     pub n_pods: u32,
+    /// Which parts run.
+    pub parts: Parts,
+}
+
+/// Which parts of a member run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// Everything that makes workloads Ready.
+    All,
+    /// The API and its etcd: objects are stored and nothing acts on them.
+    Api,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { n_nodes: 3, cpu: "32", memory: "128Gi", n_pods: 110 }
+        Self { n_nodes: 3, cpu: "32", memory: "128Gi", n_pods: 110, parts: Parts::All }
     }
 }
 
@@ -160,12 +171,17 @@ impl Member {
         self.endpoints.start_again().await?;
         self.start_part(Part::Etcd)?;
         self.start_part(Part::ApiServer)?;
-        self.wait_for_api().await?;
-        for part in [Part::ControllerManager, Part::Scheduler, Part::Kwok] {
-            self.start_part(part)?;
+        match self.shape.parts {
+            Parts::Api => self.wait_for_api().await,
+            Parts::All => {
+                self.wait_for_api().await?;
+                for part in [Part::ControllerManager, Part::Scheduler, Part::Kwok] {
+                    self.start_part(part)?;
+                }
+                self.create_nodes().await?;
+                self.wait_ready().await
+            }
         }
-        self.create_nodes().await?;
-        self.wait_ready().await
     }
 
     /// Waits until the API says ready, every node is Ready and pods can be created.

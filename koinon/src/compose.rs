@@ -1,0 +1,5 @@
+//! The composition root: the only place that names concrete parts and starts what lives long.
+
+pub(crate) mod host;
+mod kinds;
+pub(crate) mod observe;
