@@ -12,6 +12,8 @@ use crate::handle::Call;
 const REQUESTS: &str = "koinon_server_requests_total";
 /// How long requests take by verb and resource; for watches, until they begin.
 const SECONDS: &str = "koinon_server_request_seconds";
+/// How long commits take, from the queue to the disk and back; what is left of a write is spent on its object.
+const COMMIT_SECONDS: &str = "koinon_server_commit_seconds";
 /// Watches that are open, by resource.
 const WATCHES: &str = "koinon_server_watches";
 
@@ -19,7 +21,13 @@ const WATCHES: &str = "koinon_server_watches";
 pub(crate) fn describe() {
     metrics::describe_counter!(REQUESTS, "Requests answered, by verb, resource and code");
     metrics::describe_histogram!(SECONDS, metrics::Unit::Seconds, "Time to answer, by verb and resource");
+    metrics::describe_histogram!(COMMIT_SECONDS, metrics::Unit::Seconds, "Time to commit one write");
     metrics::describe_gauge!(WATCHES, "Open watches, by resource");
+}
+
+/// Counts the time that a commit took.
+pub(crate) fn committed(took: Duration) {
+    histogram!(COMMIT_SECONDS).record(took);
 }
 
 /// What is known of a request when it is counted.

@@ -8,7 +8,7 @@ pub(crate) mod follow;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use koinon_machinery::Value;
@@ -19,6 +19,7 @@ use koinon_store::{
 };
 
 use crate::built_in;
+use crate::metrics;
 use crate::object::{Select, Stored};
 use crate::registry::{Registry, Resource};
 
@@ -157,7 +158,10 @@ impl Storage {
     }
 
     async fn commit(&self, write: koinon_store::Write) -> Result<Result<Option<Arc<Stored>>, Raced>, Status> {
-        match self.cache.commit(vec![write]).await {
+        let begun = Instant::now();
+        let committed = self.cache.commit(vec![write]).await;
+        metrics::committed(begun.elapsed());
+        match committed {
             Ok(committed) => {
                 let entry = committed.entries.into_iter().next().flatten();
                 Ok(Ok(entry.map(|entry| Arc::clone(&entry.object))))

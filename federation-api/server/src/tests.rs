@@ -19,6 +19,7 @@ use crate::registry::{ApiGroup, ApiResource, Endpoint, Registry, ScalePaths, Sco
 use crate::server::{Config, Server};
 
 mod authority;
+mod connections;
 mod reads;
 mod watches;
 mod writes;

@@ -5,6 +5,7 @@
 //! request. Who the user is has been settled before, by `authenticate`.
 
 pub mod bootstrap;
+pub(crate) mod escalate;
 pub mod policy;
 
 pub use policy::Policy;

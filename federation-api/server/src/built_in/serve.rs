@@ -1,6 +1,6 @@
 //! Which of Kubernetes' kinds this server can serve honestly.
 //!
-//! Stable versions only, one version of each kind, and no kind whose point is an effect that this server does not
+//! Stable versions only, and no kind whose point is an effect that this server does not
 //! have: a webhook configuration that calls nobody, a CRD that defines nothing, would be a promise not kept.
 
 use super::{Serving, View};
@@ -22,8 +22,11 @@ pub(crate) fn serving(group: &str, version: &str, plural: &str) -> Option<Servin
             | "storagemigration.k8s.io",
             _,
         ) => None,
-        // `v1` is a view of `v2` with some of it in annotations; every client of the last years speaks `v2`.
-        ("autoscaling", _) => (version == "v2").then_some(Serving::Stored(View::Same)),
+        ("autoscaling", _) => match version {
+            "v2" => Some(Serving::Stored(View::Same)),
+            "v1" => Some(Serving::Stored(View::Autoscalers)),
+            _ => None,
+        },
         _ => (version == "v1").then_some(Serving::Stored(View::Same)),
     }
 }

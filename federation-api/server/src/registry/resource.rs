@@ -48,6 +48,8 @@ pub(crate) enum View {
     Same,
     /// Events of `events.k8s.io`, stored as those of the core group.
     Events,
+    /// Autoscalers of `autoscaling/v1`, stored as those of `v2`.
+    Autoscalers,
 }
 
 // === impl Resource ===
@@ -61,7 +63,9 @@ impl Resource {
         catalog.subresources.retain(|subresource| built_in::serves(&source.plural, &subresource.name));
         let storage = match serving {
             Serving::Stored(View::Events) => "events".into(),
-            Serving::Stored(View::Same) | Serving::Review => storage_name(&gvk.group, &source.plural),
+            Serving::Stored(View::Same | View::Autoscalers) | Serving::Review => {
+                storage_name(&gvk.group, &source.plural)
+            }
         };
         Some(Self {
             reference: reference(&catalog),

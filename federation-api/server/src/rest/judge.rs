@@ -5,8 +5,10 @@ use koinon_machinery::status::Status;
 use koinon_machinery::validate::FieldError;
 
 use crate::admission::{Operation, Request};
+use crate::authorize::escalate;
 use crate::built_in::validate::{self, Finalizers};
 
+use super::door::Door;
 use super::fields::{self, Findings};
 use super::metadata;
 use super::options::FieldValidation;
@@ -56,13 +58,16 @@ pub(super) fn fields(write: &Write<'_>, new: &Value) -> Result<Vec<String>, Stat
 /// Refuses an object that breaks a rule, naming every field that does.
 ///
 /// # Errors
-/// 422 with the fields as causes.
+/// 422 with the fields as causes; 403 when it gives away rights that the user does not hold.
 pub(super) fn check(
     write: &Write<'_>,
     new: &Value,
     old: Option<&Value>,
     operation: Operation,
 ) -> Result<(), Status> {
+    if write.door == Door::Object {
+        escalate::check(write.api, write.user, write.resource, new, old)?;
+    }
     let finalizers = if write.resource.is_built_in() { Finalizers::Qualified } else { Finalizers::Free };
     let mut errors = validate::metadata(new, write.resource.strategy.name, finalizers);
     if let Some(old) = old {

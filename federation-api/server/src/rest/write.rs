@@ -17,7 +17,7 @@ use koinon_machinery::status::Status;
 use crate::admission::Operation;
 use crate::api::Api;
 use crate::authenticate::User;
-use crate::built_in::{BlindUpdate, events};
+use crate::built_in::{BlindUpdate, autoscalers, events};
 use crate::object::{self, Stored};
 use crate::registry::{Resource, Serving, View};
 use crate::storage::Raced;
@@ -290,8 +290,10 @@ impl<'a> Write<'a> {
 
     /// Encodes an object in the stored version's form.
     fn encode(&self, mut new: Value) -> Result<bytes::Bytes, Status> {
-        if self.resource.serving == Serving::Stored(View::Events) {
-            events::to_core(&mut new);
+        match self.resource.serving {
+            Serving::Stored(View::Events) => events::to_core(&mut new),
+            Serving::Stored(View::Autoscalers) => autoscalers::to_v2(&mut new),
+            Serving::Stored(View::Same) | Serving::Review => {}
         }
         let bytes = object::encode(&new).map_err(|error| Status::internal(&error.to_string()))?;
         if bytes.len() > OBJECT_BYTES_MAX {
@@ -371,6 +373,11 @@ pub(crate) fn show(resource: &Resource, stored: &Stored) -> Arc<Value> {
         Serving::Stored(View::Events) => {
             let mut value = Arc::unwrap_or_clone(stored.value());
             events::from_core(&mut value);
+            Arc::new(value)
+        }
+        Serving::Stored(View::Autoscalers) => {
+            let mut value = Arc::unwrap_or_clone(stored.value());
+            autoscalers::to_v1(&mut value);
             Arc::new(value)
         }
         Serving::Stored(View::Same) | Serving::Review => stored.value(),

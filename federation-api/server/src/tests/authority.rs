@@ -105,3 +105,28 @@ async fn impersonation_needs_a_right() {
     world.becoming(User::authenticated("bob", []));
     assert_eq!(name(&world).await["code"], 403);
 }
+
+#[tokio::test]
+async fn nobody_gives_away_what_they_do_not_hold() {
+    let mut world = world().await;
+    let role = |name: &str, rule: Value| json!({"metadata": {"name": name}, "rules": [rule]});
+    let writer = json!({"verbs": ["create", "get"], "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["roles", "rolebindings"]});
+    let binding = |name: &str, role: &str| {
+        json!({"metadata": {"name": name}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
+            "subjects": [{"kind": "User", "name": "bob"}]})
+    };
+    let secrets = json!({"verbs": ["get"], "apiGroups": [""], "resources": ["secrets"]});
+    world.post(&format!("{RBAC}/roles"), role("writer", writer.clone())).await;
+    world.post(&format!("{RBAC}/roles"), role("secrets", secrets.clone())).await;
+    world.post(&format!("{RBAC}/rolebindings"), binding("b", "writer")).await;
+    world.becoming(User::authenticated("bob", []));
+    until(&world, &format!("{RBAC}/roles/writer"), 200).await;
+    assert_eq!(world.post(&format!("{RBAC}/roles"), role("same", writer)).await.code, 201);
+    let refused = world.post(&format!("{RBAC}/roles"), role("more", secrets)).await;
+    assert_eq!(refused.code, 403);
+    let message = refused.body["message"].as_str().unwrap();
+    assert!(message.contains("attempting to grant RBAC permissions not currently held"), "{message}");
+    assert_eq!(world.post(&format!("{RBAC}/rolebindings"), binding("c", "secrets")).await.code, 403);
+    assert_eq!(world.post(&format!("{RBAC}/rolebindings"), binding("d", "same")).await.code, 201);
+}

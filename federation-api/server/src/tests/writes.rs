@@ -313,3 +313,27 @@ async fn events_have_two_names() {
     let list = world.get("/api/v1/events?fieldSelector=involvedObject.name%3Dp").await;
     assert_eq!(list.names(), ["e"]);
 }
+
+#[tokio::test]
+async fn autoscalers_have_two_versions() {
+    let world = world().await;
+    let old = "/apis/autoscaling/v1/namespaces/default/horizontalpodautoscalers";
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let spec = json!({"scaleTargetRef": target, "maxReplicas": 3, "targetCPUUtilizationPercentage": 70});
+    let reply = world.post(old, json!({"metadata": {"name": "a"}, "spec": spec})).await;
+    assert_eq!((reply.code, &reply.body["apiVersion"]), (201, &json!("autoscaling/v1")), "{reply:?}");
+    let new = world.get("/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/a").await.body;
+    assert_eq!(new["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 70, "{new}");
+    assert_eq!(world.get(&format!("{old}/a")).await.body["spec"]["targetCPUUtilizationPercentage"], 70);
+}
+
+#[tokio::test]
+async fn large_bodies_and_objects_are_refused() {
+    let world = world().await;
+    for (bytes, code) in [(1_000_000, 201), (2_000_000, 422), (4_000_000, 413)] {
+        let body = json!({"metadata": {"name": "a"}, "data": {"x": "y".repeat(bytes)}});
+        assert_eq!(world.post(CONFIG_MAPS, body).await.code, code, "{bytes}");
+    }
+    let many = json!({"metadata": {"name": "w"}, "apiVersion": "example.com/v1", "kind": "Widget", "spec": {"color": "y".repeat(2_000_000)}});
+    assert_eq!(world.post(WIDGETS, many).await.code, 413);
+}
