@@ -9,6 +9,9 @@ use serde_json::{Map, json};
 /// What says that a namespace's content must go before it.
 pub(crate) const NAMESPACE_FINALIZER: &str = "kubernetes";
 
+/// What everything else relies on.
+pub(crate) const IMMORTAL_NAMESPACES: [&str; 3] = ["default", "kube-public", "kube-system"];
+
 /// The label that every namespace carries, so that selectors can name it.
 pub(crate) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 

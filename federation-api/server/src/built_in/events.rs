@@ -18,6 +18,14 @@ const NAMES: [(&str, &str); 7] = [
 /// Turns a core event into one of `events.k8s.io`.
 pub(crate) fn from_core(event: &mut Value) {
     rename(event, "events.k8s.io/v1", |(core, other)| (core, other));
+    // The core kind writes these even when they are empty.
+    if let Some(members) = event.as_object_mut() {
+        for key in ["reportingController", "reportingInstance"] {
+            if members.get(key).is_some_and(|value| value == "") {
+                members.remove(key);
+            }
+        }
+    }
 }
 
 /// Turns an event of `events.k8s.io` into a core one.

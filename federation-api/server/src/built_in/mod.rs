@@ -14,7 +14,7 @@ use crate::registry::{ScalePaths, Serving, View};
 use validate::NameRule;
 
 pub(crate) mod autoscalers;
-mod core;
+pub(crate) mod core;
 pub(crate) mod events;
 mod serve;
 pub(crate) mod services;

@@ -53,6 +53,7 @@ impl Addresses {
         }
         if let Some(old) = old {
             carry(new, old);
+            drop_dependent(new, old);
             let errors = changes(new, old);
             if !errors.is_empty() {
                 return Err(invalid(new, &errors));
@@ -155,6 +156,35 @@ fn carry(new: &mut Value, old: &Value) {
         for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"] {
             spec.remove(key);
         }
+    }
+}
+
+/// Drops what only the type before had a use for, unless the client changed it in the same breath.
+fn drop_dependent(new: &mut Value, old: &Value) {
+    let before = &old["spec"];
+    let has_ports = has_node_ports(new);
+    let (kind, balanced) =
+        (text(&new["spec"], "type").to_owned(), text(&new["spec"], "type") == "LoadBalancer");
+    let Some(spec) = new["spec"].as_object_mut() else { return };
+    if !has_ports && has_node_ports(old) {
+        let ports = spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten();
+        let known = node_ports(old);
+        for port in ports.filter_map(Value::as_object_mut) {
+            let same =
+                port.get("nodePort").and_then(Value::as_u64).is_some_and(|number| known.contains(&number));
+            if same {
+                port.remove("nodePort");
+            }
+        }
+    }
+    let mut drop_unless = |needed: bool, key: &str| {
+        if !needed && spec.get(key) == before.get(key) {
+            spec.remove(key);
+        }
+    };
+    drop_unless(balanced || kind == "NodePort", "externalTrafficPolicy");
+    for key in ["allocateLoadBalancerNodePorts", "loadBalancerClass", "healthCheckNodePort"] {
+        drop_unless(balanced, key);
     }
 }
 

@@ -4,7 +4,7 @@
 
 use koinon_machinery::validate::format;
 
-use super::{Generation, Strategy, core, validate};
+use super::{BlindUpdate, Generation, Strategy, core, validate};
 
 /// What a built-in kind does differently.
 pub(crate) fn strategy(group: &str, plural: &str) -> Strategy {
@@ -29,6 +29,7 @@ pub(crate) fn strategy(group: &str, plural: &str) -> Strategy {
         "autoscaling" => Strategy { validate: validate::horizontal_pod_autoscaler, ..Strategy::PLAIN },
         "policy" | "resource.k8s.io" => Strategy::spec(&[]),
         "storage.k8s.io" if plural == "csidrivers" => Strategy::spec(&[]),
+        "coordination.k8s.io" => Strategy { blind_update: BlindUpdate::Refused, ..Strategy::PLAIN },
         "discovery.k8s.io" | "scheduling.k8s.io" => Strategy::content(),
         _ => Strategy::PLAIN,
     }

@@ -9,6 +9,7 @@ use koinon_machinery::Value;
 use koinon_machinery::status::Status;
 
 use crate::admission::Operation;
+use crate::built_in::core::IMMORTAL_NAMESPACES;
 use crate::object::Stored;
 
 use super::judge;
@@ -39,6 +40,10 @@ impl Write<'_> {
         if let Some(preconditions) = &options.preconditions {
             self.check_preconditions(preconditions, &stored)?;
         }
+        let namespace = self.resource.names() == ("", "namespaces");
+        if namespace && IMMORTAL_NAMESPACES.contains(&self.name) {
+            return Err(Status::forbidden("", "namespaces", self.name, "this namespace may not be deleted"));
+        }
         let old = self.shown(&stored);
         let errors = judge::admit(self, &old, Some(&old), Operation::Delete);
         if !errors.is_empty() {
@@ -48,23 +53,32 @@ impl Write<'_> {
         let mut new = Value::clone(&old);
         propagate(&mut new, options.propagation());
         metadata::mark_deleted(&mut new, Timestamp::now());
-        if self.resource.names() == ("", "namespaces") {
+        if namespace {
             new["status"]["phase"] = "Terminating".into();
+            metadata::of(&mut new).remove("deletionGracePeriodSeconds");
         }
         self.finish(new, &old, &stored, Vec::new()).await
     }
 
     fn check_preconditions(&self, preconditions: &Preconditions, stored: &Stored) -> Result<(), Status> {
         let version = stored.resource_version().to_string();
+        let another = "The object might have been deleted and then recreated";
         let pins = [
-            ("UID", preconditions.uid.as_deref(), stored.uid()),
-            ("ResourceVersion", preconditions.resource_version.as_deref(), &version),
+            ("UID", preconditions.uid.as_deref(), stored.uid(), another),
+            (
+                "ResourceVersion",
+                preconditions.resource_version.as_deref(),
+                &version,
+                "The object might have been modified",
+            ),
         ];
-        for (what, pin, found) in pins {
+        for (what, pin, found, why) in pins {
             if let Some(pin) = pin.filter(|pin| *pin != found) {
-                return Err(self.conflict(&format!(
-                    "Precondition failed: {what} in precondition: {pin}, {what} in object meta: {found}"
-                )));
+                let gvk = &self.resource.gvk;
+                let why = format!(
+                    "the {what} in the precondition ({pin}) does not match the {what} in record ({found}). {why}"
+                );
+                return Err(Status::conflict(&gvk.group, &gvk.kind, self.name, &why));
             }
         }
         Ok(())

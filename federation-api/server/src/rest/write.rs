@@ -264,7 +264,8 @@ impl<'a> Write<'a> {
         }
         let ends = new["metadata"].get("deletionTimestamp").is_some() && !is_held(&new);
         if self.options.dry_run == DryRun::All {
-            return done(Effect::Kept, Object::Tree(Arc::new(new)));
+            let effect = if ends { Effect::Deleted } else { Effect::Kept };
+            return done(effect, Object::Tree(Arc::new(new)));
         }
         if ends {
             return match self.api.storage.delete(stored).await? {

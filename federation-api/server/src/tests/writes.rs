@@ -276,6 +276,7 @@ async fn namespaces_end_in_two_steps() {
     let refused = world.post("/api/v1/namespaces/shop/configmaps", json!({"metadata": {"name": "a"}})).await;
     assert_eq!(refused.code, 403);
     assert_eq!(refused.body["details"]["causes"][0]["reason"], "NamespaceTerminating");
+    assert_eq!(world.delete("/api/v1/namespaces/default", json!({})).await.code, 403);
     let mut empty = ending;
     empty["spec"]["finalizers"] = json!([]);
     assert_eq!(world.put("/api/v1/namespaces/shop/finalize", empty).await.code, 200);
@@ -297,6 +298,9 @@ async fn services_get_addresses_that_stay() {
     assert!(after["spec"]["ports"][0]["nodePort"].as_u64().unwrap() >= 30_000);
     let moved = world.patch(&format!("{path}/a"), MERGE, json!({"spec": {"clusterIP": "10.96.9.9"}})).await;
     assert_eq!(moved.code, 422, "{moved:?}");
+    let back = world.patch(&format!("{path}/a"), MERGE, json!({"spec": {"type": "ClusterIP"}})).await.body;
+    assert!(back["spec"]["ports"][0].get("nodePort").is_none(), "{back}");
+    assert!(back["spec"].get("externalTrafficPolicy").is_none(), "{back}");
     let taken = json!({"metadata": {"name": "b"}, "spec": {"ports": [{"port": 80}], "clusterIP": address}});
     assert_eq!(world.post(path, taken).await.code, 422);
 }

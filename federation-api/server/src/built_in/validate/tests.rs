@@ -63,6 +63,14 @@ fn deployments() {
                 "spec.template.spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
             ],
         ),
+    ];
+    check_deployments(&table);
+    check(&deployment(&workload(), None), &[], "a good one");
+}
+
+#[test]
+fn pods_of_deployments() {
+    let table = [
         (
             "spec.template.spec.restartPolicy",
             json!("Never"),
@@ -85,12 +93,19 @@ fn deployments() {
             ],
         ),
     ];
+    check_deployments(&table);
+}
+
+fn check_deployments(table: &[(&str, Value, Vec<&str>)]) {
     for (path, value, want) in table {
         let mut object = workload();
-        set(&mut object, path, value);
-        check(&deployment(&object, None), &want, path);
+        set(&mut object, path, value.clone());
+        check(&deployment(&object, None), want, path);
     }
-    check(&deployment(&workload(), None), &[], "a good one");
+}
+
+#[test]
+fn selectors_stay() {
     let mut moved = workload();
     set(&mut moved, "spec.selector.matchLabels", json!({"app": "d", "x": "y"}));
     set(&mut moved, "spec.template.metadata.labels", json!({"app": "d", "x": "y"}));
