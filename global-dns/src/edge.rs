@@ -3,3 +3,7 @@
 mod message;
 
 pub(crate) mod handler;
+
+pub(crate) mod datagrams;
+
+pub(crate) mod streams;

@@ -1,10 +1,26 @@
 //! The authoritative DNS server: probes, snapshots, answers.
+//!
+//! ```text
+//! query ─► fast (a thread per core) ─ anything unusual ─► edge (bounded) ─► the same snapshot
+//! table, probes ─► publish ─► snapshot::build ─► swap
+//! ```
 
 pub mod wire;
 
 pub mod snapshot;
 
-pub mod edge;
 mod fast;
 
+mod edge;
+
+mod probe;
+
+mod publish;
+
+pub mod serve;
+
+pub mod explain;
+
 pub mod metrics;
+
+pub use fast::BindError;

@@ -82,7 +82,6 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     pub(crate) probes_passed: Counter,
     pub(crate) probes_failed: Counter,
-    pub(crate) probes_unknown: Counter,
     pub(crate) stale_tables: Counter,
 }
 
@@ -107,7 +106,6 @@ impl Metrics {
             connections: gauge!(CONNECTIONS),
             probes_passed: counter!(PROBES, "outcome" => "passed"),
             probes_failed: counter!(PROBES, "outcome" => "failed"),
-            probes_unknown: counter!(PROBES, "outcome" => "unknown"),
             stale_tables: counter!(STALE_TABLES),
         }
     }

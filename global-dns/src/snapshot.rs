@@ -34,15 +34,15 @@ mod build;
 mod answer;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use koinon_types::names::NameTable;
+use koinon_types::names::{NameTable, Record};
 
 pub use answer::{Answer, Edns, Head, Question, write};
-pub(crate) use answer::{How, OPT, Path};
+pub(crate) use answer::{How, Path};
 pub use build::{BuildError, Input, build};
 pub(crate) use choice::Choice;
 pub use health::{
@@ -101,6 +101,17 @@ impl Snapshot {
     /// What was decided for each record of the table, in its order; none for those that are not served.
     pub fn records(&self) -> &[Option<RecordView>] {
         &self.records
+    }
+
+    /// The global name whose endpoints a path answers with, directly or behind aliases.
+    pub(crate) fn record_of(&self, path: Path) -> Option<(&Record, &RecordView)> {
+        let number = self.programs[path.program as usize].record? as usize;
+        Some((self.table.records.get(number)?, self.records.get(number)?.as_ref()?))
+    }
+
+    /// The apex of the zone that a path lies in.
+    pub(crate) fn zone_of(&self, path: Path) -> Option<&Name> {
+        self.apexes.get(self.nodes.get(path.node as usize)?.zone as usize)
     }
 
     /// What of the table is not served, by name or apex, with the reason.

@@ -11,7 +11,7 @@ use crate::wire::{Rcode, rtype};
 
 /// How a message came in, which bounds what goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// A datagram: the client's size, at most 1232 bytes.
     Udp,
     /// A stream: whatever a message can hold.
@@ -20,7 +20,7 @@ pub enum Transport {
 
 impl Transport {
     /// Its name in labels of metrics.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",

@@ -120,7 +120,7 @@ impl Index {
 /// There is no room for more names.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to index names: more than 4 GiB of them")]
-pub struct Full;
+pub(crate) struct Full;
 
 /// Enters a node that is not there yet; at most half of the slots are taken, so an empty one is near.
 fn place(slots: &mut [Slot], hash: u64, node: NodeId) {

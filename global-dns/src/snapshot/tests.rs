@@ -1,7 +1,7 @@
 //! Answers, asked for on the wire and read back by another implementation (hickory-proto), so that what we
 //! write is also what others read.
 
-mod support;
+pub(crate) mod support;
 
 mod rfc1034;
 
@@ -16,5 +16,3 @@ mod records;
 mod shares;
 
 mod rules;
-
-mod oracle;

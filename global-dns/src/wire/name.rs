@@ -196,7 +196,7 @@ pub fn write_text(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in &suffix[1..=length] {
             match byte {
                 b'.' | b'\\' | b'"' | b';' | b'(' | b')' | b'@' | b'$' => {
-                    write!(f, "\\{}", char::from(byte))?
+                    write!(f, "\\{}", char::from(byte))?;
                 }
                 b'!'..=b'~' => write!(f, "{}", char::from(byte))?,
                 _ => write!(f, "\\{byte:03}")?,

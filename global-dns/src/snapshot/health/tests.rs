@@ -1,1 +1,71 @@
-//! Tests of health.
+//! What is answered when health says little, nothing, or the contrary.
+
+use super::*;
+use crate::snapshot::tests::support::{record, tcp_check};
+
+fn decided(record: &Record, failing: &[&str], last_good: &[&str]) -> (Vec<String>, Mode, TtlReason) {
+    let key = |cluster: &str| {
+        let endpoint = record.endpoints.iter().find(|endpoint| endpoint.cluster == cluster).unwrap();
+        Probed { record: record.source.clone(), cluster: cluster.to_owned(), target: endpoint.target.clone() }
+    };
+    let down = || ProbeVerdict {
+        outcome: ProbeOutcome::Failing { reason: "refused".into() },
+        since_ms: 0,
+        wavers: false,
+    };
+    let verdicts: Verdicts = failing.iter().map(|cluster| (key(cluster), down())).collect();
+    let good: Vec<Target> = last_good.iter().map(|cluster| key(cluster).target).collect();
+    let last_good = LastGood::from([(record.source.clone(), good)]);
+    let view = decide(record, Aliases::Allowed, &verdicts, &last_good);
+    let answered = view.answered(record).map(|(_, endpoint)| endpoint.cluster.clone()).collect();
+    (answered, view.mode, view.ttl_reason)
+}
+
+fn shop() -> Record {
+    let mut shop =
+        record("shop.example", &[("a", "192.0.2.1", 3), ("b", "192.0.2.2", 1), ("c", "192.0.2.3", 0)]);
+    shop.check = Some(tcp_check());
+    shop
+}
+
+#[test]
+fn the_unhealthy_and_the_weightless_are_left_out() {
+    let shop = shop();
+    assert_eq!(decided(&shop, &[], &[]), (vec!["a".into(), "b".into()], Mode::Healthy, TtlReason::Stable));
+    assert_eq!(decided(&shop, &["a"], &[]).0, ["b"]);
+    assert_eq!(decided(&shop, &["a", "b"], &[]).0, ["c"], "a weight of 0 answers when nothing else can");
+}
+
+#[test]
+fn health_alone_never_empties_a_name() {
+    let mut shop = shop();
+    let all = ["a", "b", "c"];
+    assert_eq!(
+        decided(&shop, &all, &["b"]),
+        (vec!["b".into()], Mode::LastKnownGood, TtlReason::HealthOverruled)
+    );
+    assert_eq!(decided(&shop, &all, &[]).1, Mode::All, "nothing was ever good");
+    shop.on_all_down = OnAllDown::All;
+    assert_eq!(decided(&shop, &all, &["b"]).0, ["a", "b"]);
+    shop.on_all_down = OnAllDown::NoData;
+    assert_eq!(decided(&shop, &all, &["b"]), (vec![], Mode::NoData, TtlReason::HealthOverruled));
+}
+
+#[test]
+fn too_few_healthy_ones_are_not_believed() {
+    let mut shop = shop();
+    shop.healthy_share_min_percent = 50;
+    assert_eq!(
+        decided(&shop, &["a", "b"], &[]),
+        (vec!["a".into(), "b".into()], Mode::Panic { healthy_percent: 33 }, TtlReason::HealthOverruled)
+    );
+    assert_eq!(decided(&shop, &["a"], &[]).1, Mode::Healthy);
+}
+
+#[test]
+fn the_host_has_a_word_of_its_own() {
+    let mut shop = shop();
+    shop.endpoints[0].state = EndpointState::Withdrawn(Withdrawal::ClusterUnreachable);
+    shop.unstable = true;
+    assert_eq!(decided(&shop, &[], &[]), (vec!["b".into()], Mode::Healthy, TtlReason::HostExpectsChange));
+}

@@ -1,1 +1,80 @@
-//! Later.
+//! The rules of the protocol that no zone decides: what is ignored, refused, truncated; and that both readers agree.
+
+use koinon_model::time::Timestamp;
+use proptest::prelude::*;
+
+use super::support::{CLIENT, edns_query, exchange, query, record, show, snapshot, zone};
+use crate::edge::handler::Transport;
+use crate::fast::{NameBuffer, respond};
+use crate::snapshot::Snapshot;
+use crate::wire::name::NAME_MAX;
+
+const NOW: Timestamp = Timestamp::from_millis(0);
+
+fn served() -> Snapshot {
+    let texts: String = (0..40).map(|n| format!("big.example 60 TXT \"{n} {}\"\n", "x".repeat(50))).collect();
+    let lines = format!("www.example 60 A 192.0.2.7\n*.wild.example 60 A 192.0.2.8\n{texts}");
+    let records = vec![record("shop.example", &[("a", "192.0.2.1", 3), ("b", "192.0.2.2", 1)])];
+    snapshot(vec![zone("example", &lines)], records)
+}
+
+fn udp(packet: &[u8]) -> Option<String> {
+    exchange(&served(), packet, CLIENT, Transport::Udp, NOW).map(|response| show(&response))
+}
+
+#[test]
+fn a_response_is_never_answered() {
+    let mut packet = query("www.example", "A");
+    packet[2] |= 0x80;
+    assert_eq!(udp(&packet), None);
+    assert_eq!(udp(&packet[..5]), None, "a part of a header");
+}
+
+#[test]
+fn unknown_opcodes_and_edns_versions_are_told() {
+    let mut packet = query("www.example", "A");
+    packet[2] = 0x10;
+    assert!(udp(&packet).is_some_and(|told| told.starts_with("NOTIMP")));
+    let mut packet = edns_query("www.example", "A");
+    let version = packet.len() - 5;
+    packet[version] = 1;
+    // The reader knows code 16 by the other of its two names (RFC 6891 §9).
+    assert_eq!(udp(&packet).as_deref(), Some("BADSIG"));
+}
+
+#[test]
+fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
+    assert_eq!(udp(&query("big.example", "TXT")).as_deref(), Some("NOERROR aa tc"));
+    let whole = exchange(&served(), &query("big.example", "TXT"), CLIENT, Transport::Tcp, NOW).unwrap();
+    assert_eq!(show(&whole).lines().count(), 41);
+}
+
+/// The response of the fast path, unless it leaves the query to the edge.
+fn fast(snapshot: &Snapshot, packet: &[u8]) -> Option<Vec<u8>> {
+    let mut lower: NameBuffer = [0; NAME_MAX + 9];
+    let mut out = vec![0; 1232];
+    let (length, _) = respond(snapshot, packet, CLIENT, NOW, &mut lower, &mut out)?;
+    out.truncate(length);
+    Some(out)
+}
+
+proptest! {
+    #[test]
+    fn both_readers_say_the_same(
+        name in "(www|shop|big|a\\.wild|nowhere|[a-zA-Z]{1,5}\\.shop)\\.(example|EXAMPLE|other)",
+        kind in prop::sample::select(vec!["A", "AAAA", "TXT", "ANY", "NS", "SOA"]),
+        with_edns in any::<bool>(),
+        changes in prop::collection::vec((0..60_usize, any::<u8>()), 0..3),
+    ) {
+        let snapshot = served();
+        let mut packet = if with_edns { edns_query(&name, kind) } else { query(&name, kind) };
+        for (at, byte) in changes {
+            let at = at % packet.len();
+            packet[at] = byte;
+        }
+        if let Some(quick) = fast(&snapshot, &packet) {
+            let full = exchange(&snapshot, &packet, CLIENT, Transport::Udp, NOW);
+            prop_assert_eq!(Some(quick), full);
+        }
+    }
+}

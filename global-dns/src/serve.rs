@@ -1,0 +1,123 @@
+//! The server as a whole: sockets, threads, the edge and the owner of the snapshot.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use koinon_types::names::{AnswerReport, NameTableReceiver, ProbeReport};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::edge::{datagrams, streams};
+use crate::fast::{self, BindError, Worker, now};
+use crate::metrics::Metrics;
+use crate::publish::{self, Links, Publisher};
+use crate::snapshot::{Seed, Snapshot};
+
+/// How a server is run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens, over UDP and TCP; port 0 takes any.
+    pub listen: SocketAddr,
+    /// Threads of the fast path, one per core at best.
+    pub n_threads: usize,
+    /// What its reports are signed with.
+    pub vantage: String,
+    /// Key of the index of names; random per process, so that nobody can aim at one slot.
+    pub seed: Seed,
+}
+
+/// A server that answers.
+pub struct Running {
+    address: SocketAddr,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    stop_threads: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+    tasks: JoinSet<()>,
+}
+
+/// Starts a server: it refuses everything until `table` has something to serve.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub fn start(
+    config: Config,
+    table: NameTableReceiver,
+    probes: mpsc::Sender<ProbeReport>,
+    answers: mpsc::Sender<AnswerReport>,
+    stop: watch::Receiver<bool>,
+) -> Result<Running, BindError> {
+    let sockets = fast::bind(config.listen, config.n_threads.max(1))?;
+    let address = sockets.address;
+    let metrics = Metrics::new();
+    // Serials grow with generations, also across restarts: nobody changes names more than once a second for long.
+    let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
+    let snapshot = Arc::new(ArcSwap::from_pointee(publish::empty(config.seed, generation)));
+    let stop_threads = Arc::new(AtomicBool::new(false));
+    let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
+    let mut threads = Vec::new();
+    for (number, socket) in sockets.udp.into_iter().enumerate() {
+        let worker = Worker {
+            socket: Arc::new(socket),
+            snapshot: Arc::clone(&snapshot),
+            bailouts: bailouts.clone(),
+            stop: Arc::clone(&stop_threads),
+            metrics: metrics.clone(),
+        };
+        let thread = std::thread::Builder::new().name(format!("dns-{number}"));
+        let spawned = thread.spawn(move || worker.run());
+        threads.push(spawned.map_err(|source| failed(address, "UDP", source))?);
+    }
+    let listener = TcpListener::from_std(sockets.tcp).map_err(|source| failed(address, "TCP", source))?;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(datagrams::run(left, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
+    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
+    let links = Links { table, probes, answers };
+    tasks.spawn(Publisher::run(config.vantage, config.seed, Arc::clone(&snapshot), links, metrics, stop));
+    Ok(Running { address, snapshot, stop_threads, threads, tasks })
+}
+
+fn failed(address: SocketAddr, transport: &'static str, source: std::io::Error) -> BindError {
+    BindError { address, transport, remedy: "raise the limits of threads and open files", source }
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Reads what is served now; stays valid, and up to date, as long as it is held.
+    pub fn snapshots(&self) -> impl Fn() -> Arc<Snapshot> + Send + Sync + use<> {
+        let snapshot = Arc::clone(&self.snapshot);
+        move || snapshot.load_full()
+    }
+
+    /// Serves until asked to stop, then lets threads finish the batch at hand.
+    pub async fn run(mut self) {
+        while self.tasks.join_next().await.is_some() {}
+        self.stop_threads.store(true, Ordering::Relaxed);
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A thread that panicked has said so already.
+                let _ = thread.join();
+            }
+        });
+        let _ = joined.await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop_threads.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;
