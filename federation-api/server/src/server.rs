@@ -225,17 +225,16 @@ async fn bootstrap_objects(client: &Client, registry: &Registry) -> Result<(), S
         })
         .collect();
     objects.extend(bootstrap::objects(registry));
-    for (resource, object) in objects {
-        if !client.serves(&resource) {
-            continue;
-        }
+    objects.retain(|(resource, _)| client.serves(resource));
+    // All at once, so that the store makes them durable in few steps: an empty host starts in this time.
+    let writes = objects.into_iter().map(|(resource, object)| async move {
         let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         settle(client, &resource, &name, object).await.map_err(|status| ServerError::Bootstrap {
             object: format!("{resource} {name}"),
             source: Box::new(status),
-        })?;
-    }
-    Ok(())
+        })
+    });
+    futures::future::try_join_all(writes).await.map(drop)
 }
 
 /// Creates an object, or gives it back the rules it should have unless its owner has said no.
