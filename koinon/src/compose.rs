@@ -2,4 +2,5 @@
 
 pub(crate) mod host;
 mod kinds;
+mod names;
 pub(crate) mod observe;

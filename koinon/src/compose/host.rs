@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{kinds, observe};
+use super::{kinds, names, observe};
 
 /// The user of admin.kubeconfig, and the group that may do everything.
 const ADMIN: (&str, &str) = ("koinon-admin", "system:masters");
@@ -61,22 +61,32 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
         .with_context(|| format!("make the data folder {}; choose another with --data-dir", data_dir.display()))?;
     let listener = listen(settings.listen).await?;
     let api_address = listener.local_addr().context("ask for the API's address")?;
-    let (stop, stopped) = watch::channel(false);
     let render = observe::metrics()?;
     let store = open_store(data_dir).await?;
     let authority = Authority::open(&data_dir.join("pki"))?;
+    let (stop, stopped) = watch::channel(false);
+    let (names, dns) = names::start(&settings, stopped.clone())?;
     let mut config = Config::new(Arc::new(store), kinds::registry()?, authority);
     config.admissions = vec![kinds::admission()];
     config.metrics = Some(render);
+    config.pages = dns.iter().map(names::resolve_page).collect();
     let server = Arc::new(Server::open(config).await?);
     let mut tasks = Tasks { set: JoinSet::new() };
-    let names = server_names(&settings, api_address);
+    let server_names = server_names(&settings, api_address);
     let kubeconfig = write_kubeconfig(&server, data_dir, api_address)?;
     tasks.spawn("API", {
         let (server, stopped) = (Arc::clone(&server), stopped.clone());
-        async move { server.serve(listener, &names, stopped).await.context("serve the API") }
+        async move { server.serve(listener, &server_names, stopped).await.context("serve the API") }
     });
-    Ok(Running { api_address, dns_address: None, kubeconfig, server, stop, tasks: tasks.set })
+    let dns_address = dns.as_ref().map(koinon_dns::serve::Running::address);
+    if let Some(dns) = dns {
+        tasks.spawn("names", async move {
+            dns.run().await;
+            Ok(())
+        });
+    }
+    drop(names);
+    Ok(Running { api_address, dns_address, kubeconfig, server, stop, tasks: tasks.set })
 }
 
 // === impl Running ===
