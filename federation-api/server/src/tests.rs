@@ -49,8 +49,14 @@ pub(crate) struct Frames {
 
 /// A server with every built-in kind and one custom kind, `widgets.example.com`.
 pub(crate) async fn world() -> World {
+    world_over(&Arc::new(MemoryStore::new())).await
+}
+
+/// The same, over what a store holds.
+pub(crate) async fn world_over(store: &Arc<MemoryStore>) -> World {
     let registry = Registry::new(Schema::built_in()).with_built_in(|_| true).with_api(group()).unwrap();
-    let config = Config::new(Arc::new(MemoryStore::new()), registry, Authority::ephemeral().unwrap());
+    let store = Arc::clone(store);
+    let config = Config::new(store, registry, Authority::ephemeral().unwrap());
     let server = Server::open(config).await.unwrap();
     World { server, user: User::authenticated("ann", [MASTERS.to_owned()]) }
 }

@@ -1,5 +1,7 @@
 //! From a permitted request with its body to what it does.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::StatusCode;
 use hyper::body::Body as HttpBody;
@@ -10,6 +12,7 @@ use koinon_machinery::{json, patch, yaml};
 
 use crate::api::Api;
 use crate::handle::{self, Answer, Call};
+use crate::object::Stored;
 use crate::registry::Serving;
 use crate::storage;
 
@@ -17,8 +20,11 @@ use super::decode::{self, APPLY_PATCH, Decoded, JSON_PATCH, MERGE_PATCH, Raw, ST
 use super::door::Door;
 use super::options::{DeleteOptions, DryRun, FieldValidation, Force, ListOptions, WriteOptions};
 use super::selection::Selection;
-use super::write::{Edit, Effect, Outcome, Patch, Write};
+use super::write::{Edit, Effect, Patch, Write};
 use super::{read, respond, review, scale, token_request};
+
+/// How many objects of a collection are deleted at once: as many as make a group commit worth it.
+const DELETES_AT_ONCE: usize = 32;
 
 /// Does what a request asks for; watches have their own way.
 ///
@@ -190,16 +196,32 @@ async fn delete_collection(api: &Api, call: &Call, raw: &Raw) -> Result<Answer, 
     let selection =
         Selection::parse(&call.resource, &call.path.namespace, &list.label_selector, &list.field_selector)?;
     let view = api.storage.snapshot(&call.resource);
-    let mut gone = Vec::new();
-    for stored in view.after(selection.namespace(), None).filter(|stored| selection.holds(stored)) {
-        let write = deleting(api, call, stored.namespace(), stored.name(), &options)?;
-        match write.delete(&options).await {
-            Ok(Outcome { .. }) => gone.push(std::sync::Arc::clone(stored)),
-            Err(status) if status.reason == Reason::NotFound => {}
-            Err(status) => return Err(status),
+    let mut wanted = Vec::new();
+    for stored in view.after(selection.namespace(), None) {
+        if selection.holds(stored) {
+            wanted.push(Arc::clone(stored));
         }
     }
+    let mut gone = Vec::with_capacity(wanted.len());
+    for batch in wanted.chunks(DELETES_AT_ONCE) {
+        let deletes: Vec<_> = batch.iter().map(|stored| delete_one(api, call, stored, &options)).collect();
+        gone.extend(futures::future::try_join_all(deletes).await?.into_iter().flatten());
+    }
     respond::list(api, call, &gone, api.storage.revision())
+}
+
+/// Deletes one of many; `None` when it is gone already.
+async fn delete_one(
+    api: &Api,
+    call: &Call,
+    stored: &Arc<Stored>,
+    options: &DeleteOptions,
+) -> Result<Option<Arc<Stored>>, Status> {
+    match deleting(api, call, stored.namespace(), stored.name(), options)?.delete(options).await {
+        Ok(_) => Ok(Some(Arc::clone(stored))),
+        Err(status) if status.reason == Reason::NotFound => Ok(None),
+        Err(status) => Err(status),
+    }
 }
 
 fn deleting<'a>(

@@ -1,8 +1,11 @@
 //! Watches.
 
+use std::sync::Arc;
+
+use koinon_store::MemoryStore;
 use serde_json::json;
 
-use super::{version, world};
+use super::{version, world, world_over};
 
 const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
@@ -97,6 +100,50 @@ async fn says_when_history_does_not_reach_back() {
 async fn ends_with_the_server() {
     let world = world().await;
     let mut watch = world.watch(&format!("{CONFIG_MAPS}?watch=true")).await;
+    world.server.shutdown().await;
+    assert!(watch.next().await.is_none());
+}
+
+#[tokio::test]
+async fn clients_resume_after_a_restart() {
+    let store = Arc::new(MemoryStore::new());
+    let before = world_over(&store).await;
+    let list = before.get(CONFIG_MAPS).await;
+    let created = before.config_map("a", json!({})).await;
+    before.server.shutdown().await;
+    let after = world_over(&store).await;
+    assert_eq!(after.get(&format!("{CONFIG_MAPS}/a")).await.body, created);
+    let mut watch =
+        after.watch(&format!("{CONFIG_MAPS}?watch=1&resourceVersion={}", version(&list.body))).await;
+    assert_eq!(watch.word().await, "ADDED a");
+    let next = after.config_map("b", json!({})).await;
+    assert!(version(&next).parse::<u64>().unwrap() > version(&created).parse::<u64>().unwrap());
+    assert_eq!(watch.word().await, "ADDED b");
+}
+
+#[tokio::test]
+async fn the_clients_of_the_process_see_what_everyone_writes() {
+    use crate::local::Event;
+    use crate::{ResourceRef, Scope};
+
+    let world = world().await;
+    let resource = ResourceRef::new("", "v1", "configmaps", "ConfigMap", Scope::Namespaced);
+    let client = world.server.client("test");
+    world.config_map("a", json!({})).await;
+    let mut watch = client.watch(&resource);
+    assert!(matches!(watch.next().await, Some(Event::Applied(object)) if object.name() == "a"));
+    assert!(matches!(watch.next().await, Some(Event::Synced)));
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "b", "namespace": "default"}});
+    let created = client.create(&resource, object).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Event::Applied(object)) if object.uid() == created.uid()));
+    client.patch_merge(&resource, "default", "b", json!({"data": {"x": "y"}}), None).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Event::Applied(object)) if object.value()["data"]["x"] == "y"));
+    client.delete(&resource, "default", "b", None).await.unwrap();
+    assert!(matches!(watch.next().await, Some(Event::Deleted(object)) if object.name() == "b"));
+    assert_eq!(client.list(&resource).0.len(), 1);
+    let missing = client.delete(&resource, "default", "b", None).await.unwrap_err();
+    assert_eq!(missing.code, 404);
     world.server.shutdown().await;
     assert!(watch.next().await.is_none());
 }
