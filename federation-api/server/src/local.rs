@@ -23,6 +23,7 @@
 use std::sync::Arc;
 
 use koinon_machinery::Value;
+use koinon_machinery::gvk::GroupVersionKind;
 use koinon_machinery::status::Status;
 
 pub use crate::object::Stored;
@@ -153,6 +154,12 @@ impl Client {
     /// Whether a resource is served.
     pub fn serves(&self, r: &ResourceRef) -> bool {
         self.api.registry.of(r).is_some()
+    }
+
+    /// The resource whose objects say they are of this kind, as owner references and selectors name it.
+    pub fn of_kind(&self, api_version: &str, kind: &str) -> Option<ResourceRef> {
+        let gvk = GroupVersionKind::from_api_version(api_version, kind).ok()?;
+        self.api.registry.of_kind(&gvk).map(|resource| resource.reference.clone())
     }
 
     /// Every stored resource of the registry.

@@ -142,6 +142,7 @@ async fn the_clients_of_the_process_see_what_everyone_writes() {
     client.delete(&resource, "default", "b", None).await.unwrap();
     assert!(matches!(watch.next().await, Some(Event::Deleted(object)) if object.name() == "b"));
     assert_eq!(client.list(&resource).0.len(), 1);
+    assert_eq!(client.of_kind("v1", "ConfigMap"), Some(resource.clone()));
     let missing = client.delete(&resource, "default", "b", None).await.unwrap_err();
     assert_eq!(missing.code, 404);
     world.server.shutdown().await;
