@@ -1,5 +1,6 @@
 //! Kubernetes object machinery, pure: schemas, wire formats, patches, apply, selectors, tables.
 
+pub mod apply;
 pub mod default;
 pub mod discovery;
 pub mod gvk;
