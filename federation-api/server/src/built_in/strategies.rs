@@ -1,5 +1,7 @@
 //! Which built-in kind does what differently: the table.
 //!
+//! Left out on purpose: the selector and labels that upstream gives a Job from its uid. A Job here is a template for
+//! members, each of which gives its own copy those of its own uid, and refuses one that brings others.
 //! Source: `pkg/registry/*/strategy.go` and the field label conversions of Kubernetes 1.36.
 
 use koinon_machinery::validate::format;

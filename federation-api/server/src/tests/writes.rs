@@ -341,3 +341,24 @@ async fn large_bodies_and_objects_are_refused() {
     let many = json!({"metadata": {"name": "w"}, "apiVersion": "example.com/v1", "kind": "Widget", "spec": {"color": "y".repeat(2_000_000)}});
     assert_eq!(world.post(WIDGETS, many).await.code, 413);
 }
+
+#[tokio::test]
+async fn typed_clients_write_protobuf() {
+    use koinon_machinery::protobuf;
+    use koinon_machinery::schema::Schema;
+
+    let world = world().await;
+    let schema = Schema::built_in();
+    let object =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"a": "eA=="}});
+    let body = protobuf::encode(&object, &schema).unwrap();
+    let path = "/api/v1/namespaces/default/secrets";
+    let created = world.call(Method::POST, path, protobuf::MEDIA_TYPE, body).await;
+    assert_eq!((created.code, &created.body["data"]["a"]), (201, &json!("eA==")), "{created:?}");
+    for (uid, code) in [("another", 409), (created.body["metadata"]["uid"].as_str().unwrap(), 200)] {
+        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}});
+        let body = protobuf::encode(&options, &schema).unwrap();
+        let reply = world.call(Method::DELETE, &format!("{path}/s"), protobuf::MEDIA_TYPE, body).await;
+        assert_eq!(reply.code, code, "{reply:?}");
+    }
+}
