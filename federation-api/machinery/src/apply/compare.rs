@@ -40,7 +40,12 @@ pub(super) fn compare(schema: &Schema, ty: TypeId, old: &Value, new: &Value) -> 
 
 /// Compares the parts of two values; answers whether they are to be compared as wholes instead.
 fn below(schema: &Schema, ty: Option<TypeId>, old: &Value, new: &Value, change: &mut Change) -> bool {
-    let pair = (parts(schema, ty, old), parts(schema, ty, new));
+    let pair = match (parts(schema, ty, old), parts(schema, ty, new)) {
+        // Go writes null for a list without items; what is in the other one is then what differs.
+        (Parts::Leaf, Parts::Items(news)) if old.is_null() => (Parts::Items(Vec::new()), Parts::Items(news)),
+        (Parts::Items(olds), Parts::Leaf) if new.is_null() => (Parts::Items(olds), Parts::Items(Vec::new())),
+        pair => pair,
+    };
     let ((Parts::Fields(olds), Parts::Fields(news)) | (Parts::Items(olds), Parts::Items(news))) = pair else {
         return true;
     };

@@ -16,7 +16,7 @@ pub(crate) const IMMORTAL_NAMESPACES: [&str; 3] = ["default", "kube-public", "ku
 pub(crate) const NAMESPACE_LABEL: &str = "kubernetes.io/metadata.name";
 
 /// Moves `stringData` into `data`, which is where readers look.
-pub(super) fn prepare_secret(new: &mut Value, _old: Option<&Value>) {
+pub(super) fn fold_secret(new: &mut Value) {
     let Some(secret) = new.as_object_mut() else { return };
     if let Some(Value::Object(plain)) = secret.remove("stringData") {
         let data = secret.entry("data").or_insert_with(|| Value::Object(Map::new()));
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn encodes_the_plain_data_of_secrets() {
         let mut secret = json!({"stringData": {"a": "x"}, "data": {"b": "eQ=="}});
-        prepare_secret(&mut secret, None);
+        fold_secret(&mut secret);
         assert_eq!(secret, json!({"data": {"a": "eA==", "b": "eQ=="}, "type": "Opaque"}));
     }
 

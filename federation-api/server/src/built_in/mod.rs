@@ -33,7 +33,9 @@ pub(crate) struct Strategy {
     pub(crate) generation: Generation,
     /// Whether an update without a version replaces whatever is there.
     pub(crate) blind_update: BlindUpdate,
-    /// Fills in what the kind itself decides; the old object is absent for a create.
+    /// Folds fields that are only ways to write others into those, before anyone is said to own them.
+    pub(crate) fold: fn(new: &mut Value),
+    /// Fills in what the kind itself decides, which nobody owns; the old object is absent for a create.
     pub(crate) prepare: fn(new: &mut Value, old: Option<&Value>),
     /// Finds what the kind forbids; the old object is absent for a create.
     pub(crate) validate: fn(new: &Value, old: Option<&Value>) -> Vec<FieldError>,
@@ -70,6 +72,7 @@ impl Strategy {
         fields: &[],
         generation: Generation::Never,
         blind_update: BlindUpdate::Allowed,
+        fold: |_| {},
         prepare: |_, _| {},
         validate: |_, _| Vec::new(),
         name: format::dns_subdomain,

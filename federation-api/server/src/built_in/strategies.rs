@@ -42,7 +42,7 @@ fn of_core(plural: &str) -> Strategy {
         "configmaps" => Strategy { validate: validate::config_map, ..Strategy::PLAIN },
         "secrets" => Strategy {
             fields: &["type"],
-            prepare: core::prepare_secret,
+            fold: core::fold_secret,
             validate: validate::secret,
             ..Strategy::PLAIN
         },

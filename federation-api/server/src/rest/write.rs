@@ -142,7 +142,8 @@ impl<'a> Write<'a> {
         self.check_namespace(&new)?;
         let now = Timestamp::now();
         metadata::begin(&mut new, self.resource.strategy.generation, metadata::uid(self.api.random)?, now);
-        self.prepare_new(&mut new)?;
+        Door::confine_new(&mut new, self.resource);
+        self.normalize(&mut new);
         managed::update(self, None, &mut new, now)?;
         self.finish_new(new, warnings).await
     }
@@ -165,7 +166,8 @@ impl<'a> Write<'a> {
         let now = Timestamp::now();
         let mut new = managed::apply(self, None, &new, now)?;
         metadata::begin(&mut new, self.resource.strategy.generation, metadata::uid(self.api.random)?, now);
-        self.prepare_new(&mut new)?;
+        Door::confine_new(&mut new, self.resource);
+        self.normalize(&mut new);
         match self.finish_new(new, warnings).await {
             Err(status) if status.reason == koinon_machinery::status::Reason::AlreadyExists => {
                 Ok(Attempt::Raced)
@@ -174,15 +176,8 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Completes what an object begins with.
-    fn prepare_new(&self, new: &mut Value) -> Result<(), Status> {
-        Door::confine_new(new, self.resource);
-        self.normalize(new);
-        (self.resource.strategy.prepare)(new, None);
-        self.api.services.allocate(&self.api.storage, self.resource, new, None)
-    }
-
-    async fn finish_new(&self, new: Value, warnings: Vec<String>) -> Result<Outcome, Status> {
+    async fn finish_new(&self, mut new: Value, warnings: Vec<String>) -> Result<Outcome, Status> {
+        self.prepare(&mut new, None)?;
         judge::check(self, &new, None, Operation::Create)?;
         let name = metadata::text(&new, "name").to_owned();
         if self.options.dry_run == DryRun::All {
@@ -238,12 +233,11 @@ impl<'a> Write<'a> {
         metadata::carry(&mut new, &old);
         self.door.confine(&mut new, &old, self.resource);
         self.normalize(&mut new);
-        if self.door == Door::Object {
-            (self.resource.strategy.prepare)(&mut new, Some(&old));
-            self.api.services.allocate(&self.api.storage, self.resource, &mut new, Some(&old))?;
-        }
         if !matches!(edit, Edit::Apply(_)) {
             managed::update(self, Some(&old), &mut new, now)?;
+        }
+        if self.door == Door::Object {
+            self.prepare(&mut new, Some(&old))?;
         }
         metadata::count_generation(&mut new, &old, self.resource.strategy.generation);
         judge::check(self, &new, Some(&old), Operation::Update)?;
@@ -306,8 +300,15 @@ impl<'a> Write<'a> {
         Ok(bytes)
     }
 
+    /// Fills in what the server decides, after it is settled who owns what.
+    fn prepare(&self, new: &mut Value, old: Option<&Value>) -> Result<(), Status> {
+        (self.resource.strategy.prepare)(new, old);
+        self.api.services.allocate(&self.api.storage, self.resource, new, old)
+    }
+
     /// Writes the object as upstream's server would hold it: defaults filled in, canonical spellings, no nulls.
     fn normalize(&self, new: &mut Value) {
+        (self.resource.strategy.fold)(new);
         edit::normalize(&self.api.registry, self.resource, new);
     }
 
