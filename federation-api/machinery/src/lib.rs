@@ -7,6 +7,7 @@ pub mod gvk;
 pub mod json;
 pub mod openapi;
 pub mod patch;
+pub mod print;
 pub mod protobuf;
 pub mod quantity;
 pub mod quote;

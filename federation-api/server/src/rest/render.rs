@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use koinon_machinery::Value;
+use koinon_machinery::print::{self, Cell, Column};
 use koinon_machinery::status::Status;
 use serde_json::json;
 
 use crate::negotiate::MetaVersion;
-use crate::registry::Resource;
+use crate::registry::{Origin, Resource};
 use crate::request::Query;
 
 use super::respond::ListMeta;
@@ -47,21 +49,19 @@ pub(crate) fn include(query: &Query) -> Result<Include, Status> {
 
 /// Objects as rows.
 pub(crate) fn table(
-    _resource: &Resource,
+    resource: &Resource,
     objects: &[Arc<Value>],
     version: MetaVersion,
     include: Include,
     header: Header,
     meta: &ListMeta,
 ) -> Value {
-    let columns = json!([
-        {"name": "Name", "type": "string", "format": "name", "description": "Name", "priority": 0},
-        {"name": "Created At", "type": "date", "format": "", "description": "Created", "priority": 0},
-    ]);
+    let now = Timestamp::now();
+    let columns = columns(resource);
     let rows: Vec<Value> = objects
         .iter()
         .map(|object| {
-            let cells = json!([object["metadata"]["name"], object["metadata"]["creationTimestamp"]]);
+            let cells: Vec<Value> = columns.iter().map(|column| column.cell(object, now)).collect();
             match include {
                 Include::Nothing => json!({"cells": cells}),
                 Include::Metadata => json!({"cells": cells, "object": partial(object, version)}),
@@ -69,9 +69,28 @@ pub(crate) fn table(
             }
         })
         .collect();
-    let columns = if header == Header::Shown { columns } else { json!(null) };
+    let definitions = match header {
+        Header::Shown => columns.iter().map(Column::definition).collect(),
+        Header::Omitted => Value::Null,
+    };
     json!({"kind": "Table", "apiVersion": version.api_version(), "metadata": meta.to_value(),
-        "columnDefinitions": columns, "rows": rows})
+        "columnDefinitions": definitions, "rows": rows})
+}
+
+fn columns(resource: &Resource) -> Vec<Column> {
+    let own = match &resource.origin {
+        Origin::BuiltIn => return print::built_in(&resource.gvk.group, &resource.gvk.kind),
+        Origin::Custom { columns } => columns,
+    };
+    let own = own.iter().map(|column| Column {
+        name: column.name.clone(),
+        kind: column.kind.clone(),
+        format: column.format.clone(),
+        description: column.description.clone(),
+        priority: column.priority,
+        cell: Cell::Path(column.json_path.clone()),
+    });
+    std::iter::once(print::name()).chain(own).chain([print::age()]).collect()
 }
 
 /// Type and metadata alone.
