@@ -17,7 +17,7 @@ pub(super) fn columns(kind: &str) -> Option<Vec<Column>> {
             }));
         }
         "NetworkPolicy" => {
-            columns.push(Column::new("Pod-Selector", |object, _| selector(&object["spec"]["podSelector"])))
+            columns.push(Column::new("Pod-Selector", |object, _| selector(&object["spec"]["podSelector"])));
         }
         "EndpointSlice" => {
             columns.push(Column::new("AddressType", |object, _| object["addressType"].clone()));

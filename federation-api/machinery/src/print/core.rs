@@ -21,7 +21,7 @@ pub(super) fn columns(kind: &str) -> Option<Vec<Column>> {
             return Some(columns);
         }
         "ConfigMap" => {
-            columns.push(Column::new("Data", |object, _| json!(entries(object, &["data", "binaryData"]))))
+            columns.push(Column::new("Data", |object, _| json!(entries(object, &["data", "binaryData"]))));
         }
         "Secret" => {
             columns.push(Column::new("Type", |object, _| object["type"].clone()));
@@ -78,10 +78,9 @@ fn ports(object: &Value) -> Value {
 }
 
 fn node_status(object: &Value) -> String {
-    let mut conditions = object["status"]["conditions"].as_array().into_iter().flatten();
-    let ready = conditions
-        .filter(|condition| condition["type"] == "Ready")
-        .map(|condition| condition["status"] == "True");
+    let conditions = object["status"]["conditions"].as_array();
+    let ready =
+        conditions.and_then(|conditions| conditions.iter().rfind(|condition| condition["type"] == "Ready"));
     let mut status = match ready.map(|condition| condition["status"] == "True") {
         Some(true) => "Ready",
         Some(false) => "NotReady",
