@@ -17,7 +17,7 @@ use koinon_machinery::schema::catalog::{self, Catalog};
 
 pub use group::{ApiGroup, ApiResource, Column, Endpoint, RegistryError, ScalePaths};
 pub use reference::{ResourceRef, Scope};
-pub(crate) use resource::{Resource, Serving, View};
+pub(crate) use resource::{Origin, Resource, Serving, View};
 
 /// The kinds a server serves.
 #[derive(Clone)]
