@@ -91,6 +91,8 @@ impl Documents {
     fn own_schemas(&self, group: &str, version: &str) -> BTreeMap<String, Value> {
         let groups = self.registry.groups().iter();
         let own = groups.filter(|own| own.group == group && own.version == version);
-        own.flat_map(|own| &own.resources).map(|resource| (resource.kind.clone(), resource.schema.clone())).collect()
+        own.flat_map(|own| &own.resources)
+            .map(|resource| (resource.kind.clone(), resource.schema.clone()))
+            .collect()
     }
 }

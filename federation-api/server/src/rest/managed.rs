@@ -78,7 +78,7 @@ pub(super) fn apply(
         options::Force::Yes => Force::Yes,
     };
     let (mut new, owners) =
-        apply::apply(place, &unowned, &configuration, owners, writer, force).map_err(refuse)?;
+        apply::apply(place, &unowned, &configuration, owners, writer, force).map_err(|conflicts| refuse(&conflicts))?;
     keep(&mut new, &owners);
     // The pins are compared with what is stored by whoever commits.
     for pin in ["resourceVersion", "uid"] {
@@ -137,7 +137,7 @@ fn written(now: Timestamp) -> String {
 }
 
 /// Says who owns what an apply wants to set, in the words that clients know.
-fn refuse(conflicts: Vec<Conflict>) -> Status {
+fn refuse(conflicts: &[Conflict]) -> Status {
     let causes: Vec<Cause> = conflicts
         .iter()
         .map(|conflict| Cause {
@@ -146,7 +146,7 @@ fn refuse(conflicts: Vec<Conflict>) -> Status {
             field: conflict.path.clone(),
         })
         .collect();
-    let message = match conflicts.as_slice() {
+    let message = match conflicts {
         [one] => format!("Apply failed with 1 conflict: conflict with {}: {}", one.owner, one.path),
         several => {
             let mut lines = Vec::new();
