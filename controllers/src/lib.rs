@@ -5,10 +5,32 @@
 //! cannot be gathered again.
 //!
 //! ```text
-//! templates, policies, clusters ─► placement ─► ResourceBinding ─► desired ─► DesiredSet of each member (fleet)
-//!                                                    ▲                             │ syncer
-//!                                      status ───────┴────────────── Feedback ◄────┘
+//! templates, policies, clusters ─► placement ─► ResourceBinding ─► delivery ─► DesiredSet of each member (fleet)
+//!                                                    ▲                │            │ syncer
+//!                                                    └─── statuses ◄──┴─ Feedback ◄┘
 //! ```
 
+pub mod engine;
+
+pub mod placement;
+
+pub mod delivery;
 pub mod fleet;
+
 pub mod observations;
+
+pub mod members;
+
+pub mod vantages;
+
+pub mod cluster_health;
+
+pub mod bindings;
+pub mod templates;
+
+pub mod metrics;
+
+mod clock;
+mod clusters;
+mod resources;
+mod sources;

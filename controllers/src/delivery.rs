@@ -1,0 +1,205 @@
+//! What should each member run of an object now, and what came of it?
+//!
+//! ```text
+//! binding ───┐                 movement, render               ┌─► orders in the members' DesiredSets (in memory only)
+//! template ──┤                                                │
+//! overrides ─┼─► gather ─► decide ────────────────────────────┤
+//! clusters ──┤                 aggregate                      └─► status of the binding, status of the template
+//! feedback ──┘
+//! ```
+//!
+//! Orders are computed, never stored. What has to survive a restart (how many replicas each member was last told to run) is in
+//! the binding's status. A tombstone is published for every cluster that the binding says to remove, and for no other reason:
+//! an object that is missing here deletes nothing there.
+
+mod gather;
+mod ledger;
+mod orders;
+mod overrides;
+mod report;
+mod write;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use koinon_api_server::local::Client;
+use koinon_machinery::status::Status;
+use koinon_model::time::Timestamp;
+use koinon_types::sync::{Feedback, ObjectRef};
+use tokio::sync::watch;
+
+use crate::bindings::{self, BindingKey};
+use crate::clusters::{Clusters, News};
+use crate::engine::{self, Controller, Decision, Wake};
+use crate::fleet::Fleet;
+use crate::observations::{Observations, Subscription};
+use crate::resources;
+use crate::sources::{Change, Sources};
+use crate::templates::{Kinds, TemplateKey};
+use ledger::Ledger;
+use overrides::Overrides;
+use write::Write;
+
+/// How long words of several members about one object are gathered before its status is written: longer than two members
+/// differ in answering, shorter than anybody notices.
+const FEEDBACK_DELAY: Duration = Duration::from_millis(15);
+
+/// How long a status that says nothing but "ordered" is held back: the first answers usually come before it is over, and save
+/// a write.
+const PENDING_DELAY: Duration = Duration::from_millis(250);
+
+/// What the controller works with.
+pub struct Links {
+    /// The host, in process.
+    pub client: Client,
+    /// Where orders go.
+    pub fleet: Fleet,
+    /// What members say about objects.
+    pub observations: Observations,
+}
+
+/// Orders and reports until `stop` turns true.
+pub async fn run(links: Links, stop: watch::Receiver<bool>) {
+    engine::run(Delivery::of_host(links), stop).await;
+}
+
+struct Delivery {
+    client: Client,
+    fleet: Fleet,
+    observations: Observations,
+    news: Subscription,
+    members: watch::Receiver<crate::fleet::Members>,
+    kinds: Kinds,
+    clusters: Clusters,
+    overrides: Overrides,
+    ledger: Ledger,
+    sources: Sources,
+}
+
+// === impl Delivery ===
+
+impl Delivery {
+    fn of_host(links: Links) -> Self {
+        let Links { client, fleet, observations } = links;
+        let own =
+            [resources::clusters()].into_iter().chain(overrides::resources()).chain(bindings::resources());
+        let sources = Sources::follow(&client, own);
+        Self {
+            kinds: Kinds::of_host(&client),
+            clusters: Clusters::of_host(&client),
+            overrides: Overrides::of_host(&client),
+            ledger: Ledger::default(),
+            news: observations.subscribe(),
+            members: fleet.changes(),
+            sources,
+            client,
+            fleet,
+            observations,
+        }
+    }
+
+    fn take(&mut self, change: &Change, keys: &mut BTreeSet<BindingKey>) {
+        match &*change.resource.kind {
+            "Cluster" => match self.clusters.apply(&change.object, change.is_there) {
+                News::Nothing | News::Capacity => {}
+                News::Standing => keys.extend(bindings::keys(&self.client)),
+            },
+            "ResourceBinding" | "ClusterResourceBinding" => {
+                keys.insert(BindingKey::of_stored(&change.object));
+            }
+            _ => {
+                if self.overrides.apply(&change.object, change.is_there) {
+                    let namespace = change.object.namespace();
+                    let reaches = |key: &BindingKey| namespace.is_empty() || key.namespace == namespace;
+                    keys.extend(bindings::keys(&self.client).into_iter().filter(reaches));
+                }
+            }
+        }
+    }
+
+    fn take_feedback(&mut self, said: &[Arc<Feedback>]) -> BTreeSet<BindingKey> {
+        for feedback in said {
+            self.ledger.confirm(&self.fleet, feedback);
+        }
+        said.iter().map(|feedback| BindingKey::of(&template_of(&feedback.object))).collect()
+    }
+}
+
+impl Controller for Delivery {
+    type Key = BindingKey;
+    type Write = Write;
+
+    const NAME: &'static str = "delivery";
+
+    async fn next(&mut self) -> Option<Wake<BindingKey>> {
+        let mut keys = BTreeSet::new();
+        tokio::select! {
+            changes = self.sources.next() => {
+                for change in changes? {
+                    self.take(&change, &mut keys);
+                }
+                Some(Wake::now(keys.into_iter().collect()))
+            }
+            said = self.news.changed() => {
+                let keys = self.take_feedback(&said);
+                Some(Wake { keys: keys.into_iter().collect(), after: FEEDBACK_DELAY })
+            }
+            changed = self.members.changed() => {
+                changed.ok()?;
+                self.members.borrow_and_update();
+                Some(Wake::now(bindings::keys(&self.client)))
+            }
+        }
+    }
+
+    fn keys(&self) -> Vec<BindingKey> {
+        bindings::keys(&self.client)
+    }
+
+    fn decide(&mut self, key: &BindingKey, now: Timestamp) -> Decision<BindingKey, Write> {
+        let Some(binding) = bindings::read(&self.client, key) else {
+            self.ledger.forget(key);
+            return Decision::nothing();
+        };
+        let template_key = binding.template();
+        let Some(object) = self.kinds.order_of(&template_key) else { return Decision::nothing() };
+        let template = self.kinds.object(&self.client, &template_key);
+        let resource = self.kinds.resource(&template_key.group, &template_key.kind);
+        let account = self.ledger.account(&binding, &object);
+        let sources = gather::Sources {
+            binding: &binding,
+            template: template.as_deref(),
+            kind: template_key.reading(),
+            object: &object,
+            clusters: &self.clusters,
+            observations: &self.observations,
+        };
+        let seen = gather::gather(&sources, account);
+        orders::issue(&self.client, &self.fleet, &self.overrides, &self.clusters, &seen, account);
+        let outcome = report::report(&seen, account, now);
+        let is_new = account.is_new(now, PENDING_DELAY);
+        if outcome.says_only_pending && is_new && binding.is_fresh() {
+            let again = now + PENDING_DELAY;
+            return Decision { again: Some(again), ..Decision::nothing() };
+        }
+        Decision {
+            write: outcome.into_write(&binding, template.as_deref().zip(resource)),
+            ..Decision::nothing()
+        }
+    }
+
+    fn write(&self, write: Write) -> impl Future<Output = Result<(), Status>> + Send + 'static {
+        write.carry_out(self.client.clone())
+    }
+}
+
+fn template_of(object: &ObjectRef) -> TemplateKey {
+    TemplateKey {
+        group: object.group.as_str().into(),
+        kind: object.kind.as_str().into(),
+        namespace: object.namespace.clone(),
+        name: object.name.clone(),
+    }
+}

@@ -1,0 +1,104 @@
+//! What was ordered: per binding, how many replicas each member was last told to run, and the orders' versions.
+//!
+//! Versions grow with the host's revision, so that an order after a restart is newer than any before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use koinon_model::name::ClusterName;
+use koinon_model::time::Timestamp;
+use koinon_types::sync::{Feedback, ObjectRef, Outcome};
+
+use crate::bindings::{Binding, BindingKey};
+use crate::clock;
+use crate::fleet::Fleet;
+
+/// Every binding's account.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    accounts: BTreeMap<BindingKey, Account>,
+    /// The account of each object that members speak of.
+    objects: BTreeMap<ObjectRef, BindingKey>,
+}
+
+/// What was ordered for one binding.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// Replicas that each member was last told to run.
+    pub(super) ordered: BTreeMap<ClusterName, u32>,
+    /// The version of each member's latest order.
+    pub(super) versions: BTreeMap<ClusterName, u64>,
+    /// Members that were told to remove it.
+    pub(super) buried: BTreeSet<ClusterName>,
+    /// Members that have confirmed that it is gone.
+    pub(super) gone: BTreeSet<ClusterName>,
+    /// Why there is no manifest for a member.
+    pub(super) unrendered: BTreeMap<ClusterName, String>,
+    opened: Timestamp,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// The account of a binding; a new one goes on where its status says that the last process was.
+    pub(super) fn account(&mut self, binding: &Binding, object: &ObjectRef) -> &mut Account {
+        if !self.objects.contains_key(object) {
+            self.objects.insert(object.clone(), binding.key.clone());
+        }
+        self.accounts.entry(binding.key.clone()).or_insert_with(|| {
+            let ordered = binding.ordered().into_iter().filter_map(|(name, replicas)| {
+                Some((ClusterName::try_from(name).ok()?, u32::try_from(replicas).ok()?))
+            });
+            Account {
+                ordered: ordered.collect(),
+                versions: BTreeMap::new(),
+                buried: BTreeSet::new(),
+                gone: BTreeSet::new(),
+                unrendered: BTreeMap::new(),
+                opened: clock::now(),
+            }
+        })
+    }
+
+    /// Forgets a binding that is gone.
+    pub(super) fn forget(&mut self, key: &BindingKey) {
+        self.accounts.remove(key);
+        self.objects.retain(|_, owner| owner != key);
+    }
+
+    /// Takes a confirmation of removal in: the tombstone has served.
+    pub(super) fn confirm(&mut self, fleet: &Fleet, feedback: &Feedback) {
+        if feedback.outcome != Outcome::Removed {
+            return;
+        }
+        let Ok(name) = ClusterName::try_from(feedback.cluster.as_str()) else { return };
+        let settled =
+            fleet.member(&name).is_some_and(|orders| orders.settle(&feedback.object, feedback.version));
+        let account = self.objects.get(&feedback.object).and_then(|key| self.accounts.get_mut(key));
+        if let Some(account) = account
+            && settled
+            && account.buried.contains(&name)
+            && account.versions.get(&name).is_some_and(|version| feedback.version >= *version)
+        {
+            account.gone.insert(name.clone());
+            account.ordered.remove(&name);
+        }
+    }
+}
+
+// === impl Account ===
+
+impl Account {
+    /// The version of the next order for a member.
+    pub(super) fn next_version(&mut self, name: &ClusterName, revision: u64) -> u64 {
+        let last = self.versions.get(name).copied().unwrap_or(0);
+        let version = revision.max(last + 1);
+        self.versions.insert(name.clone(), version);
+        version
+    }
+
+    /// Whether it was opened a moment ago.
+    pub(super) fn is_new(&self, now: Timestamp, moment: Duration) -> bool {
+        now.since(self.opened) < moment
+    }
+}
