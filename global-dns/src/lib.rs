@@ -3,6 +3,7 @@
 //! ```text
 //! query ─► fast (a thread per core) ─ anything unusual ─► edge (bounded) ─► the same snapshot
 //! table, probes ─► publish ─► snapshot::build ─► swap
+//!    keep ◄──────────┘ the last table, for the next start
 //! ```
 
 pub mod wire;
@@ -16,6 +17,8 @@ mod edge;
 mod probe;
 
 mod publish;
+
+mod keep;
 
 pub mod serve;
 

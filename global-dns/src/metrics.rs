@@ -82,6 +82,7 @@ pub(crate) struct Metrics {
     pub(crate) connections: Gauge,
     pub(crate) probes_passed: Counter,
     pub(crate) probes_failed: Counter,
+    pub(crate) probes_unmade: Counter,
     pub(crate) stale_tables: Counter,
 }
 
@@ -106,6 +107,7 @@ impl Metrics {
             connections: gauge!(CONNECTIONS),
             probes_passed: counter!(PROBES, "outcome" => "passed"),
             probes_failed: counter!(PROBES, "outcome" => "failed"),
+            probes_unmade: counter!(PROBES, "outcome" => "unmade"),
             stale_tables: counter!(STALE_TABLES),
         }
     }

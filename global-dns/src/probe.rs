@@ -5,16 +5,27 @@
 
 mod ask;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use koinon_model::health::EndpointVerdict;
 use koinon_policies::health::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint};
 use koinon_types::names::{Check, ProbeOutcome, Target};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
 
+use self::ask::Met;
 use crate::fast::now;
 use crate::metrics::Metrics;
 use crate::snapshot::{ProbeVerdict, Probed};
+
+/// Probes under way at once: half of the file descriptors that a process usually has. When all of them hang for half a
+/// second, a thousand endpoints are still asked each second.
+pub(crate) const AT_ONCE_MAX: usize = 512;
+
+/// A new endpoint is asked within this time, so that it is soon judged and a thousand of them are not asked at once.
+const FIRST_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is probed and how; equal values need no new task.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,32 +45,47 @@ pub(crate) struct Finding {
     pub(crate) at_ms: i64,
 }
 
-/// Probes one endpoint until it is aborted or nobody listens.
-pub(crate) async fn run(assignment: Assignment, findings: mpsc::Sender<Finding>, metrics: Metrics) {
+/// What the probes of one node share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) findings: mpsc::Sender<Finding>,
+    /// A permit per probe under way.
+    pub(crate) room: Arc<Semaphore>,
+    pub(crate) metrics: Metrics,
+}
+
+/// Probes one endpoint, first after `wait`, until it is aborted or nobody listens.
+pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) {
     let Assignment { probed, check, host } = assignment;
     let thresholds =
         EndpointThresholds { failures: check.failure_threshold, successes: check.success_threshold };
     let mut history = EndpointHistory::default();
     let (mut reason, mut since_ms) = (String::new(), now().as_millis());
-    let mut ticks = tokio::time::interval(Duration::from_millis(check.interval_ms.max(1)));
+    let mut ticks = tokio::time::interval_at(Instant::now() + wait, interval(&check));
     // A host that was asleep does not owe its endpoints the probes of that time.
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let Ok(permit) = shared.room.acquire().await else { return };
         let timeout = Duration::from_millis(check.timeout_ms);
         let asked = tokio::time::timeout(timeout, ask::ask(&probed.target, &check, &host)).await;
-        let answered =
-            match asked.unwrap_or_else(|_| Err(format!("no answer within {} ms", check.timeout_ms))) {
-                Ok(()) => {
-                    metrics.probes_passed.increment(1);
-                    Answered::Yes
-                }
-                Err(why) => {
-                    metrics.probes_failed.increment(1);
-                    reason = why;
-                    Answered::No
-                }
-            };
+        drop(permit);
+        let met = asked.unwrap_or_else(|_| Met::Bad(format!("no answer within {} ms", check.timeout_ms)));
+        let answered = match met {
+            Met::Good => {
+                shared.metrics.probes_passed.increment(1);
+                Answered::Yes
+            }
+            Met::Bad(why) => {
+                shared.metrics.probes_failed.increment(1);
+                reason = why;
+                Answered::No
+            }
+            Met::Nothing => {
+                shared.metrics.probes_unmade.increment(1);
+                continue;
+            }
+        };
         let at_ms = now().as_millis();
         let before = history.verdict;
         history = judge_endpoint(history, answered, thresholds);
@@ -72,13 +98,28 @@ pub(crate) async fn run(assignment: Assignment, findings: mpsc::Sender<Finding>,
             EndpointVerdict::Unknown => ProbeOutcome::Unknown,
         };
         let verdict = ProbeVerdict { outcome, since_ms, wavers: history.against > 0 };
-        if findings.send(Finding { probed: probed.clone(), verdict, at_ms }).await.is_err() {
+        if shared.findings.send(Finding { probed: probed.clone(), verdict, at_ms }).await.is_err() {
             return;
         }
     }
+}
+
+fn interval(check: &Check) -> Duration {
+    Duration::from_millis(check.interval_ms.max(1))
+}
+
+/// How long a node waits before it first asks an endpoint: another time for each endpoint and on each node.
+pub(crate) fn first_wait(assignment: &Assignment, vantage: &str) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (vantage, &assignment.probed).hash(&mut hasher);
+    let within = interval(&assignment.check).min(FIRST_WITHIN);
+    within.mul_f64((hasher.finish() >> 32) as f64 / f64::from(u32::MAX))
 }
 
 /// Whether an endpoint can be probed: an alias is somebody else's to resolve.
 pub(crate) fn is_probeable(target: &Target) -> bool {
     matches!(target, Target::Ip(_))
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 //! ```text
 //! table (newer only) ─┐
 //! findings of probes ─┼─► build ─► swap ─► AnswerReport, ProbeReport
-//! last known good ────┘
+//! last known good ────┘              └─► keep
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,11 +14,13 @@ use arc_swap::ArcSwap;
 use koinon_types::names::{
     AnswerReport, EndpointProbe, NameTable, NameTableReceiver, ProbeReport, RecordRef,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tracing::{error, info};
+use tokio::time::MissedTickBehavior;
+use tracing::{debug, error};
 
 use crate::fast::now;
+use crate::keep::Kept;
 use crate::metrics::{Drop, Metrics};
 use crate::probe::{self, Assignment, Finding};
 use crate::snapshot::{Input, LastGood, Probed, Seed, Snapshot, Verdicts, build};
@@ -36,29 +38,54 @@ pub(crate) struct Links {
     pub(crate) answers: mpsc::Sender<AnswerReport>,
 }
 
+/// How a node owns what it serves.
+pub(crate) struct Setup {
+    /// What its reports are signed with.
+    pub(crate) vantage: String,
+    pub(crate) seed: Seed,
+    /// What each name was answered with when something was healthy, as far as an earlier run kept it.
+    pub(crate) last_good: Arc<LastGood>,
+    /// Where the last table goes, if it is kept.
+    pub(crate) keeper: Option<watch::Sender<Kept>>,
+}
+
 /// The owner.
 pub(crate) struct Publisher {
-    vantage: String,
-    seed: Seed,
+    setup: Setup,
     generation: u64,
     table: Arc<NameTable>,
+    /// Whether `table` is the host's own word, and not that of an earlier run: then only a newer one replaces it.
+    hosted: bool,
     verdicts: Verdicts,
     /// When each endpoint was probed last, Unix milliseconds.
     probed_at: BTreeMap<Probed, i64>,
-    last_good: LastGood,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    /// The host has not heard of the latest answers.
+    owes_report: bool,
     links: Links,
     running: BTreeMap<Probed, (Assignment, AbortHandle)>,
     tasks: JoinSet<()>,
-    findings: mpsc::Sender<Finding>,
+    probes: probe::Shared,
     metrics: Metrics,
 }
 
-/// The snapshot before there is a table: nothing is ours.
-pub(crate) fn empty(seed: Seed, generation: u64) -> Snapshot {
-    let (table, verdicts, last_good) = (Arc::default(), Verdicts::new(), LastGood::new());
-    let input = Input { table: &table, verdicts: &verdicts, last_good: &last_good, generation, seed };
-    build(input).expect("an empty table is not too large")
+/// The first snapshot: what was kept, or nothing at all when that cannot be built.
+pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
+    let verdicts = Verdicts::new();
+    let input =
+        Input { table: &kept.table, verdicts: &verdicts, last_good: &kept.last_good, generation, seed };
+    build(input).unwrap_or_else(|error| {
+        error!(%error, "cannot serve the table that was kept");
+        let (table, last_good) = (Arc::default(), LastGood::new());
+        let input = Input { table: &table, verdicts: &verdicts, last_good: &last_good, generation, seed };
+        build(input).expect("an empty table is not too large")
+    })
+}
+
+/// Waits until asked to stop. The guard that waiting gives is let go of here; held across a build it would block whoever
+/// asks.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 // === impl Publisher ===
@@ -66,69 +93,84 @@ pub(crate) fn empty(seed: Seed, generation: u64) -> Snapshot {
 impl Publisher {
     /// Owns `snapshot` until asked to stop.
     pub(crate) async fn run(
-        vantage: String,
-        seed: Seed,
+        setup: Setup,
         snapshot: Arc<ArcSwap<Snapshot>>,
         links: Links,
         metrics: Metrics,
         stop: watch::Receiver<bool>,
     ) {
         let (findings, found) = mpsc::channel(FINDINGS);
-        let generation = snapshot.load().generation();
-        let publisher = Self {
-            vantage,
-            seed,
-            generation,
-            table: Arc::default(),
+        Self::new(setup, snapshot, links, metrics, findings).own(found, stop).await;
+    }
+
+    fn new(
+        setup: Setup,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        links: Links,
+        metrics: Metrics,
+        findings: mpsc::Sender<Finding>,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(probe::AT_ONCE_MAX));
+        let first = snapshot.load_full();
+        Self {
+            setup,
+            generation: first.generation(),
+            table: Arc::clone(first.table()),
+            hosted: false,
             verdicts: Verdicts::new(),
             probed_at: BTreeMap::new(),
-            last_good: LastGood::new(),
             snapshot,
+            owes_report: false,
             links,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
-            findings,
+            probes: probe::Shared { findings, room, metrics: metrics.clone() },
             metrics,
-        };
-        publisher.own(found, stop).await;
+        }
     }
 
     async fn own(mut self, mut found: mpsc::Receiver<Finding>, mut stop: watch::Receiver<bool>) {
         let mut ticks = tokio::time::interval(REPORT_EVERY);
-        self.take_table();
-        let mut hosted = true;
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        self.assign();
+        self.links.table.mark_changed();
+        let mut connected = true;
         loop {
             tokio::select! {
-                changed = self.links.table.changed(), if hosted => match changed {
-                    Ok(()) => self.take_table(),
+                changed = self.links.table.changed(), if connected => match changed {
+                    Ok(()) => self.take_table().await,
                     // The host's end is gone: what is served stays, and so do the probes.
-                    Err(_) => hosted = false,
+                    Err(_) => connected = false,
                 },
                 Some(finding) = found.recv() => {
                     let mut batch = vec![finding];
                     while let Ok(more) = found.try_recv() {
                         batch.push(more);
                     }
-                    self.take_findings(batch);
+                    self.take_findings(batch).await;
                 }
-                _ = ticks.tick() => self.report_probes(None),
-                _ = stop.wait_for(|stop| *stop) => return,
+                _ = ticks.tick() => self.report_all(),
+                () = stopped(&mut stop) => return,
             }
         }
     }
 
-    fn take_table(&mut self) {
+    /// Takes the host's table when it is newer. The first counts as newer whatever an earlier run kept: a host that lost
+    /// its store begins to count again.
+    async fn take_table(&mut self) {
         let table = Arc::clone(&self.links.table.borrow_and_update());
-        if table.generation < self.table.generation {
+        if table.generation == 0 || (self.hosted && table.generation == self.table.generation) {
+            // Nothing was said yet, or nothing new.
+            return;
+        }
+        if self.hosted && table.generation < self.table.generation {
             self.metrics.stale_tables.increment(1);
             return;
         }
-        if Arc::ptr_eq(&table, &self.table) || *table == *self.table {
-            return;
-        }
+        self.hosted = true;
         self.table = table;
         self.assign();
-        self.publish();
+        self.publish().await;
     }
 
     /// Starts, stops and keeps probes so that they are those of the table.
@@ -158,8 +200,8 @@ impl Publisher {
         self.probed_at.retain(|probed, _| wanted.contains_key(probed));
         for (probed, assignment) in wanted {
             if !self.running.contains_key(&probed) {
-                let task = probe::run(assignment.clone(), self.findings.clone(), self.metrics.clone());
-                let task = self.tasks.spawn(task);
+                let wait = probe::first_wait(&assignment, &self.setup.vantage);
+                let task = self.tasks.spawn(probe::run(assignment.clone(), wait, self.probes.clone()));
                 self.running.insert(probed, (assignment, task));
             }
         }
@@ -167,7 +209,7 @@ impl Publisher {
         while self.tasks.try_join_next().is_some() {}
     }
 
-    fn take_findings(&mut self, findings: Vec<Finding>) {
+    async fn take_findings(&mut self, findings: Vec<Finding>) {
         let mut changed = BTreeSet::new();
         for Finding { probed, verdict, at_ms } in findings {
             if !self.running.contains_key(&probed) {
@@ -180,28 +222,41 @@ impl Publisher {
             }
         }
         if !changed.is_empty() {
-            self.publish();
+            self.publish().await;
             self.report_probes(Some(&changed));
         }
     }
 
-    fn publish(&mut self) {
+    /// Builds and swaps in what follows from the table and the verdicts now. A large table takes a while, which is spent
+    /// where it keeps nobody else from running.
+    async fn publish(&mut self) {
         let started = Instant::now();
-        let input = Input {
-            table: &self.table,
-            verdicts: &self.verdicts,
-            last_good: &self.last_good,
-            generation: self.generation + 1,
-            seed: self.seed,
-        };
-        let snapshot = match build(input) {
-            Ok(snapshot) => snapshot,
-            // What was served before goes on being served.
+        let (table, seed, generation) = (Arc::clone(&self.table), self.setup.seed, self.generation + 1);
+        let (verdicts, last_good) = (std::mem::take(&mut self.verdicts), Arc::clone(&self.setup.last_good));
+        let building = tokio::task::spawn_blocking(move || {
+            let input = Input { table: &table, verdicts: &verdicts, last_good: &last_good, generation, seed };
+            let built = build(input).map(|snapshot| (snapshot.remember(&last_good), snapshot));
+            (built, verdicts)
+        });
+        let built = match building.await {
+            Ok((built, verdicts)) => {
+                self.verdicts = verdicts;
+                built
+            }
+            // The runtime ends, or building met a bug; probes will say again what they see.
             Err(error) => return error!(%error, "kept the last snapshot"),
         };
-        self.generation += 1;
-        self.last_good = snapshot.remember(&self.last_good);
-        self.metrics.build_seconds.record(started.elapsed().as_secs_f64());
+        match built {
+            Ok((last_good, snapshot)) => self.swap(snapshot, last_good, started.elapsed()),
+            // What was served before goes on being served.
+            Err(error) => error!(%error, "kept the last snapshot"),
+        }
+    }
+
+    fn swap(&mut self, snapshot: Snapshot, last_good: LastGood, took: Duration) {
+        let before = self.snapshot.load_full();
+        self.generation = snapshot.generation();
+        self.metrics.build_seconds.record(took.as_secs_f64());
         #[expect(
             clippy::cast_precision_loss,
             reason = "gauges are floating-point, and counts stay far below 2⁵²"
@@ -212,12 +267,35 @@ impl Publisher {
             self.metrics.generation.set(self.generation as f64);
         }
         self.metrics.swaps.increment(1);
-        info!(generation = self.generation, table = self.table.generation, "published");
-        let report = self.answer_report(&snapshot);
+        debug!(generation = self.generation, table = self.table.generation, "published");
         self.snapshot.store(Arc::new(snapshot));
-        if self.links.answers.try_send(report).is_err() {
+        self.report_answers();
+        if last_good != *self.setup.last_good {
+            self.setup.last_good = Arc::new(last_good);
+        } else if Arc::ptr_eq(before.table(), &self.table) {
+            return;
+        }
+        if let Some(keeper) = &self.setup.keeper {
+            let last_good = Arc::clone(&self.setup.last_good);
+            keeper.send_replace(Kept { table: Arc::clone(&self.table), last_good });
+        }
+    }
+
+    /// Tells the host what is answered now; when it cannot take that, again later.
+    fn report_answers(&mut self) {
+        let report = self.answer_report(&self.snapshot.load());
+        self.owes_report = self.links.answers.try_send(report).is_err();
+        if self.owes_report {
             self.metrics.dropped(Drop::ReportLost, 1);
         }
+    }
+
+    /// Tells the host how things stand, changed or not.
+    fn report_all(&mut self) {
+        if self.owes_report {
+            self.report_answers();
+        }
+        self.report_probes(None);
     }
 
     fn answer_report(&self, snapshot: &Snapshot) -> AnswerReport {
@@ -227,7 +305,7 @@ impl Publisher {
             Some((record.source.clone(), answered.map(|(_, endpoint)| endpoint.target.clone()).collect()))
         });
         AnswerReport {
-            vantage: self.vantage.clone(),
+            vantage: self.setup.vantage.clone(),
             generation: self.table.generation,
             at_ms: now().as_millis(),
             answers: answers.collect(),
@@ -253,10 +331,13 @@ impl Publisher {
         let at_ms = now().as_millis();
         for (record, endpoints) in reports {
             let report =
-                ProbeReport { vantage: self.vantage.clone(), record: record.clone(), at_ms, endpoints };
+                ProbeReport { vantage: self.setup.vantage.clone(), record: record.clone(), at_ms, endpoints };
             if self.links.probes.try_send(report).is_err() {
                 self.metrics.dropped(Drop::ReportLost, 1);
             }
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The server as a whole: sockets, threads, the edge and the owner of the snapshot.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -12,9 +13,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::edge::{datagrams, streams};
-use crate::fast::{self, BindError, Worker, now};
+use crate::fast::{self, BindError, Sockets, Worker, now};
+use crate::keep;
 use crate::metrics::Metrics;
-use crate::publish::{self, Links, Publisher};
+use crate::publish::{self, Links, Publisher, Setup};
 use crate::snapshot::{Seed, Snapshot};
 
 /// How a server is run.
@@ -28,6 +30,8 @@ pub struct Config {
     pub vantage: String,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.
     pub seed: Seed,
+    /// The folder that keeps the last table for the next start, if one is to.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// A server that answers.
@@ -39,7 +43,7 @@ pub struct Running {
     tasks: JoinSet<()>,
 }
 
-/// Starts a server: it refuses everything until `table` has something to serve.
+/// Starts a server: until `table` says what to serve it serves what an earlier run kept, or refuses everything.
 ///
 /// # Errors
 /// When the address cannot be listened on.
@@ -50,34 +54,43 @@ pub fn start(
     answers: mpsc::Sender<AnswerReport>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
-    let sockets = fast::bind(config.listen, config.n_threads.max(1))?;
-    let address = sockets.address;
-    let metrics = Metrics::new();
+    let Config { listen, n_threads, vantage, seed, data_dir } = config;
+    let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
+    let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
+    let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();
     // Serials grow with generations, also across restarts: nobody changes names more than once a second for long.
     let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
-    let snapshot = Arc::new(ArcSwap::from_pointee(publish::empty(config.seed, generation)));
-    let stop_threads = Arc::new(AtomicBool::new(false));
+    let snapshot = Arc::new(ArcSwap::from_pointee(publish::first(&kept, seed, generation)));
     let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
-    let mut threads = Vec::new();
-    for (number, socket) in sockets.udp.into_iter().enumerate() {
-        let worker = Worker {
+    let metrics = Metrics::new();
+    let mut running = Running {
+        address,
+        snapshot: Arc::clone(&snapshot),
+        stop_threads: Arc::default(),
+        threads: Vec::new(),
+        tasks: JoinSet::new(),
+    };
+    for socket in udp {
+        running.answer(Worker {
             socket: Arc::new(socket),
             snapshot: Arc::clone(&snapshot),
             bailouts: bailouts.clone(),
-            stop: Arc::clone(&stop_threads),
+            stop: Arc::clone(&running.stop_threads),
             metrics: metrics.clone(),
-        };
-        let thread = std::thread::Builder::new().name(format!("dns-{number}"));
-        let spawned = thread.spawn(move || worker.run());
-        threads.push(spawned.map_err(|source| failed(address, "UDP", source))?);
+        })?;
     }
-    let listener = TcpListener::from_std(sockets.tcp).map_err(|source| failed(address, "TCP", source))?;
-    let mut tasks = JoinSet::new();
+    let tasks = &mut running.tasks;
     tasks.spawn(datagrams::run(left, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
     tasks.spawn(streams::run(listener, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
+    let keeper = data_dir.map(|folder| {
+        let (keeper, latest) = watch::channel(kept.clone());
+        tasks.spawn(keep::run(folder, latest, stop.clone()));
+        keeper
+    });
+    let setup = Setup { vantage, seed, last_good: kept.last_good, keeper };
     let links = Links { table, probes, answers };
-    tasks.spawn(Publisher::run(config.vantage, config.seed, Arc::clone(&snapshot), links, metrics, stop));
-    Ok(Running { address, snapshot, stop_threads, threads, tasks })
+    tasks.spawn(Publisher::run(setup, snapshot, links, metrics, stop));
+    Ok(running)
 }
 
 fn failed(address: SocketAddr, transport: &'static str, source: std::io::Error) -> BindError {
@@ -96,6 +109,14 @@ impl Running {
     pub fn snapshots(&self) -> impl Fn() -> Arc<Snapshot> + Send + Sync + use<> {
         let snapshot = Arc::clone(&self.snapshot);
         move || snapshot.load_full()
+    }
+
+    /// Starts a thread of the fast path.
+    fn answer(&mut self, worker: Worker) -> Result<(), BindError> {
+        let thread = std::thread::Builder::new().name(format!("dns-{}", self.threads.len()));
+        let spawned = thread.spawn(move || worker.run());
+        self.threads.push(spawned.map_err(|source| failed(self.address, "UDP", source))?);
+        Ok(())
     }
 
     /// Serves until asked to stop, then lets threads finish the batch at hand.

@@ -5,6 +5,9 @@
 //! answer when nothing is healthy ([`OnAllDown`]) is settled where the answer is built, and because a node keeps
 //! probing them. Which endpoints are down is the host's decision joined with the node's own probes.
 //!
+//! A node keeps the last table in a file, so the shapes can be written and read; that file is the node's own and no
+//! contract.
+//!
 //! ```text
 //! controllers/names ── watch<Arc<NameTable>> ─► global-dns
 //! controllers       ◄── ProbeReport, AnswerReport ── global-dns
@@ -14,8 +17,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// Every zone and name served, at one generation.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NameTable {
     /// Grows with every change, also across restarts of the host.
     pub generation: u64,
@@ -28,7 +33,7 @@ pub struct NameTable {
 /// One zone we are authoritative for.
 ///
 /// Names here and below are absolute, lower case and without the final dot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Zone {
     /// The apex.
     pub apex: String,
@@ -43,7 +48,7 @@ pub struct Zone {
 /// The parts of the SOA that a zone's owner chooses.
 ///
 /// Units: seconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Soa {
     /// Primary name server.
     pub mname: String,
@@ -62,7 +67,7 @@ pub struct Soa {
 }
 
 /// One name server of a zone, with glue when it lies inside the zone.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NameServer {
     /// Its name.
     pub name: String,
@@ -71,7 +76,7 @@ pub struct NameServer {
 }
 
 /// One static record in master-file notation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StaticRecord {
     /// Owner, absolute; may begin with `*.`.
     pub name: String,
@@ -84,7 +89,7 @@ pub struct StaticRecord {
 }
 
 /// One global name with its endpoints.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The GlobalRecord it comes from.
     pub source: RecordRef,
@@ -110,7 +115,7 @@ pub struct Record {
 }
 
 /// Names a GlobalRecord.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordRef {
     /// Its namespace.
     pub namespace: String,
@@ -119,7 +124,7 @@ pub struct RecordRef {
 }
 
 /// One address (or alias) of one cluster behind a name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// The cluster it belongs to.
     pub cluster: String,
@@ -136,7 +141,7 @@ pub struct Endpoint {
 }
 
 /// Where an endpoint points.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Target {
     /// Answered as A or AAAA.
     Ip(IpAddr),
@@ -145,7 +150,7 @@ pub enum Target {
 }
 
 /// The host's word on an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndpointState {
     /// May be answered.
     Serving,
@@ -154,7 +159,7 @@ pub enum EndpointState {
 }
 
 /// Why an endpoint is withdrawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Withdrawal {
     /// Its cluster is unreachable by API and data plane.
     ClusterUnreachable,
@@ -167,7 +172,7 @@ pub enum Withdrawal {
 }
 
 /// What a name answers when none of its endpoints is healthy. Never NXDOMAIN.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnAllDown {
     /// What was answered last while something was healthy.
     LastKnownGood,
@@ -180,7 +185,7 @@ pub enum OnAllDown {
 /// Time to live of an answer.
 ///
 /// Units: seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ttl {
     /// While nothing is expected to change.
     pub stable: u32,
@@ -191,7 +196,7 @@ pub struct Ttl {
 /// How to probe an endpoint.
 ///
 /// Units: milliseconds. `timeout_ms` ≤ `interval_ms`; thresholds are at least 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// What to do.
     pub probe: Probe,
@@ -208,7 +213,7 @@ pub struct Check {
 }
 
 /// What a probe does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Probe {
     /// Connects.
     Tcp,
@@ -222,7 +227,7 @@ pub enum Probe {
 }
 
 /// What one vantage's probes of one name say, sent on every change and at least every few seconds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReport {
     /// Who probed: a DNS node's name.
     pub vantage: String,
@@ -235,7 +240,7 @@ pub struct ProbeReport {
 }
 
 /// What one vantage's probes of one endpoint say.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndpointProbe {
     /// The cluster.
     pub cluster: String,
@@ -250,7 +255,7 @@ pub struct EndpointProbe {
 }
 
 /// One endpoint after the check's thresholds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProbeOutcome {
     /// Not probed often enough to say.
     Unknown,
@@ -264,7 +269,7 @@ pub enum ProbeOutcome {
 }
 
 /// What one DNS node serves now.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerReport {
     /// The DNS node.
     pub vantage: String,

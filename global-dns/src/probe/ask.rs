@@ -1,5 +1,6 @@
 //! One question to one endpoint: can it be connected to, does it answer HTTP well?
 
+use std::io;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
@@ -13,13 +14,36 @@ use tokio::net::TcpStream;
 /// What an operator finds in the logs of what is probed.
 const AGENT: &str = concat!("koinon-probe/", env!("CARGO_PKG_VERSION"));
 
-/// Asks; the error says in a few words what was met instead of a good answer.
-pub(super) async fn ask(target: &Target, check: &Check, host: &str) -> Result<(), String> {
-    let Target::Ip(ip) = target else { return Err("an alias is not probed".to_owned()) };
-    let stream = TcpStream::connect(SocketAddr::new(*ip, check.port)).await.map_err(|error| words(&error))?;
+/// Errors that speak of this machine alone: it is short of file descriptors, memory or ports.
+const OUR_OWN: [i32; 5] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
+
+/// What a probe met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Met {
+    /// A good answer.
+    Good,
+    /// Something else, said in a few words.
+    Bad(String),
+    /// The endpoint was not asked, for reasons of our own.
+    Nothing,
+}
+
+/// Asks.
+pub(super) async fn ask(target: &Target, check: &Check, host: &str) -> Met {
+    let Target::Ip(ip) = target else { return Met::Nothing };
+    let stream = match TcpStream::connect(SocketAddr::new(*ip, check.port)).await {
+        Ok(stream) => stream,
+        Err(error) if error.raw_os_error().is_some_and(|code| OUR_OWN.contains(&code)) => {
+            return Met::Nothing;
+        }
+        Err(error) => return Met::Bad(words(&error)),
+    };
     match &check.probe {
-        Probe::Tcp => Ok(()),
-        Probe::Http { path, host: wanted } => http(stream, path, wanted.as_deref().unwrap_or(host)).await,
+        Probe::Tcp => Met::Good,
+        Probe::Http { path, host: wanted } => {
+            let answered = http(stream, path, wanted.as_deref().unwrap_or(host)).await;
+            answered.map_or_else(Met::Bad, |()| Met::Good)
+        }
     }
 }
 
@@ -32,12 +56,13 @@ async fn http(stream: TcpStream, path: &str, host: &str) -> Result<(), String> {
         .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("the request cannot be made: {error}"))?;
-    let answering = sender.send_request(request);
+    let mut answering = std::pin::pin!(sender.send_request(request));
     let answer = tokio::select! {
-        answer = answering => answer.map_err(told)?,
-        ended = connection => return Err(ended.err().map_or("the connection ended".to_owned(), told)),
+        answer = &mut answering => answer,
+        // The connection may end with the answer, which is then still to be taken, or without.
+        _ = connection => answering.await,
     };
-    let status = answer.status();
+    let status = answer.map_err(told)?.status();
     if status.is_success() || status.is_redirection() {
         Ok(())
     } else {
@@ -45,10 +70,10 @@ async fn http(stream: TcpStream, path: &str, host: &str) -> Result<(), String> {
     }
 }
 
-fn words(error: &std::io::Error) -> String {
+fn words(error: &io::Error) -> String {
     match error.kind() {
-        std::io::ErrorKind::ConnectionRefused => "refused".to_owned(),
-        std::io::ErrorKind::ConnectionReset => "reset".to_owned(),
+        io::ErrorKind::ConnectionRefused => "refused".to_owned(),
+        io::ErrorKind::ConnectionReset => "reset".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::op::Message;
 use koinon_types::names::{AnswerReport, Check, EndpointProbe, NameTable, Probe, ProbeOutcome};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -24,17 +23,22 @@ struct Served {
 }
 
 fn serve() -> Served {
+    serve_at("127.0.0.1:0", None)
+}
+
+fn serve_at(listen: &str, data_dir: Option<PathBuf>) -> Served {
     let (table, follow) = watch::channel(Arc::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(64), mpsc::channel(64));
     let (stop, stopped) = watch::channel(false);
-    let listen = "127.0.0.1:0".parse().unwrap();
-    let config = Config { listen, n_threads: 2, vantage: "test".into(), seed: [3, 5] };
+    let listen = listen.parse().unwrap();
+    let config = Config { listen, n_threads: 2, vantage: "test".into(), seed: [3, 5], data_dir };
     let running = start(config, follow, probe_sender, answer_sender, stopped).unwrap();
     Served { running, table, probes, answers, stop }
 }
 
 async fn udp(server: SocketAddr, packet: &[u8]) -> String {
-    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = if server.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+    let socket = UdpSocket::bind(own).await.unwrap();
     socket.send_to(packet, server).await.unwrap();
     let mut answer = [0; 1500];
     let length = tokio::time::timeout(SOON, socket.recv(&mut answer)).await.unwrap().unwrap();
@@ -76,10 +80,6 @@ async fn serves_what_the_host_says_over_both_transports() {
     let answers = tcp(server, &pipelined).await;
     assert_eq!(answers, [wanted, "NXDOMAIN aa\nns global.example 60 SOA"]);
 
-    // A table from the past changes nothing.
-    served.table.send_replace(Arc::new(NameTable { generation: 1, zones: Vec::new(), records: Vec::new() }));
-    assert_eq!(udp(server, &query("shop.global.example", "A")).await, wanted);
-
     let told = crate::explain::explain(
         &served.running.snapshots()(),
         "shop.global.example",
@@ -88,8 +88,6 @@ async fn serves_what_the_host_says_over_both_transports() {
         now(),
     );
     let told = told.unwrap();
-    let asked = Message::from_vec(&query("shop.global.example", "A")).unwrap();
-    assert_eq!(asked.queries.len(), 1);
     assert_eq!(told["answers"], serde_json::json!(["shop.global.example. 30 IN A 192.0.2.1"]));
     assert_eq!(
         (&told["zone"], &told["rcode"]),
@@ -138,4 +136,55 @@ async fn an_endpoint_that_stops_answering_leaves_the_answers() {
     tokio::time::timeout(SOON, judged).await.unwrap();
     let answer = udp(served.running.address(), &query("shop.global.example", "A")).await;
     assert!(answer.ends_with("A 127.0.0.1"), "{answer}");
+}
+
+#[tokio::test]
+async fn listens_on_ipv6_on_all_addresses() {
+    let mut served = serve_at("[::]:0", None);
+    let server = SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), served.running.address().port());
+    let records = vec![record("shop.global.example", &[("a", "192.0.2.1", 1)])];
+    let zones = vec![zone("global.example", "")];
+    served.table.send_replace(Arc::new(NameTable { generation: 1, zones, records }));
+    served.answers.recv().await.unwrap();
+    let wanted = "NOERROR aa\nan shop.global.example 30 A 192.0.2.1";
+    assert_eq!(udp(server, &query("shop.global.example", "A")).await, wanted);
+    assert_eq!(tcp(server, &[query("shop.global.example", "A")]).await, [wanted]);
+}
+
+#[tokio::test]
+async fn answers_without_a_host_from_what_was_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let data_dir = Some(folder.path().to_owned());
+    let mut served = serve_at("127.0.0.1:0", data_dir.clone());
+    let records = vec![record("shop.global.example", &[("a", "192.0.2.1", 1)])];
+    let zones = vec![zone("global.example", "")];
+    served.table.send_replace(Arc::new(NameTable { generation: 9, zones: zones.clone(), records }));
+    served.answers.recv().await.unwrap();
+    served.stop.send_replace(true);
+    tokio::time::timeout(SOON, served.running.run()).await.unwrap();
+
+    let mut served = serve_at("127.0.0.1:0", data_dir);
+    let server = served.running.address();
+    let asked = query("shop.global.example", "A");
+    assert_eq!(udp(server, &asked).await, "NOERROR aa\nan shop.global.example 30 A 192.0.2.1");
+
+    // A host that lost its store begins to count again, and is heard all the same.
+    let records = vec![record("shop.global.example", &[("a", "192.0.2.2", 1)])];
+    served.table.send_replace(Arc::new(NameTable { generation: 1, zones, records }));
+    assert_eq!(served.answers.recv().await.unwrap().generation, 1);
+    assert_eq!(udp(server, &asked).await, "NOERROR aa\nan shop.global.example 30 A 192.0.2.2");
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_off_or_lies_about_lengths_harms_nobody() {
+    let served = serve();
+    let server = served.running.address();
+    let mut torn = TcpStream::connect(server).await.unwrap();
+    torn.write_all(&[0, 40, 1, 2, 3]).await.unwrap();
+    drop(torn);
+    let mut empty = TcpStream::connect(server).await.unwrap();
+    empty.write_all(&[0, 0]).await.unwrap();
+    // A message without a header deserves no answer, only the end of the connection.
+    assert_eq!(tokio::time::timeout(SOON, empty.read(&mut [0; 9])).await.unwrap().unwrap(), 0);
+    assert_eq!(tcp(server, &[query("shop.global.example", "A")]).await, ["REFUSED"]);
 }

@@ -11,7 +11,7 @@ use koinon_types::names::{
 };
 
 /// Names one endpoint that is probed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probed {
     /// The record.
     pub record: RecordRef,

@@ -44,7 +44,8 @@ pub(super) fn start(settings: &Settings, stop: watch::Receiver<bool>) -> anyhow:
     let ends = Ends { table, probes, answers };
     let Some(listen) = settings.dns_listen else { return Ok((ends, None)) };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let config = Config { listen, n_threads, vantage: VANTAGE.to_owned(), seed: seed() };
+    let data_dir = Some(settings.data_dir.clone());
+    let config = Config { listen, n_threads, vantage: VANTAGE.to_owned(), seed: seed(), data_dir };
     let running = serve::start(config, follow, probe_sender, answer_sender, stop)
         .context("serve names; choose another address with --dns-listen, or --dns=off")?;
     Ok((ends, Some(running)))

@@ -1,0 +1,122 @@
+//! The last table on disk: what a node answers with when it starts before its host does, or without it.
+//!
+//! The file is replaced as a whole, so that it is always one table, old or new. One that cannot be read is no reason
+//! not to start: the host sends its table anyway.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use koinon_types::names::{NameTable, RecordRef, Target};
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tracing::warn;
+
+use crate::snapshot::LastGood;
+
+/// The file in the node's folder.
+const FILE: &str = "names.json";
+
+/// Between two writes there is at least this long; a burst of changes ends in one.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+
+/// After a write, this many times as long as it took passes until the next, so that writing takes a tenth of one core
+/// at most, however large the table is.
+const PAUSE_FACTOR: u32 = 9;
+
+/// What is kept: the table, and what each name was answered with when something was healthy.
+#[derive(Clone, Default)]
+pub(crate) struct Kept {
+    pub(crate) table: Arc<NameTable>,
+    pub(crate) last_good: Arc<LastGood>,
+}
+
+/// The file's shape. JSON has no maps with keys such as [`RecordRef`], so there are pairs.
+#[derive(Serialize, Deserialize)]
+struct Content<Table, Pairs> {
+    table: Table,
+    last_good: Pairs,
+}
+
+/// Reads what an earlier run kept; nothing when there is none, or none that can be read.
+pub(crate) fn load(folder: &Path) -> Kept {
+    match read(&folder.join(FILE)) {
+        Ok(kept) => kept,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::default(),
+        Err(error) => {
+            warn!(folder = %folder.display(), %error, "cannot read the table that was kept; waiting for the host's");
+            Kept::default()
+        }
+    }
+}
+
+fn read(file: &Path) -> io::Result<Kept> {
+    let bytes = fs::read(file)?;
+    let content: Content<NameTable, Vec<(RecordRef, Vec<Target>)>> = serde_json::from_slice(&bytes)?;
+    let last_good = content.last_good.into_iter().collect();
+    Ok(Kept { table: Arc::new(content.table), last_good: Arc::new(last_good) })
+}
+
+/// Writes what is to be kept, completely or not at all.
+fn save(folder: &Path, kept: &Kept) -> io::Result<()> {
+    let content = Content { table: &*kept.table, last_good: kept.last_good.iter().collect::<Vec<_>>() };
+    fs::create_dir_all(folder)?;
+    let temporary = folder.join(FILE).with_extension("new");
+    let mut writer = BufWriter::new(File::create(&temporary)?);
+    serde_json::to_writer(&mut writer, &content)?;
+    writer.flush()?;
+    writer.get_ref().sync_all()?;
+    fs::rename(&temporary, folder.join(FILE))
+}
+
+/// Keeps the latest of what it is sent, until the sender is gone and the last is written.
+pub(crate) async fn run(folder: PathBuf, mut latest: watch::Receiver<Kept>, mut stop: watch::Receiver<bool>) {
+    while latest.changed().await.is_ok() {
+        let (kept, folder) = (latest.borrow_and_update().clone(), folder.clone());
+        let started = Instant::now();
+        let saving = tokio::task::spawn_blocking(move || {
+            if let Err(error) = save(&folder, &kept) {
+                warn!(folder = %folder.display(), %error, "cannot keep the table of names");
+            }
+        });
+        if saving.await.is_err() {
+            return;
+        }
+        let pause = PAUSE_MIN.max(started.elapsed() * PAUSE_FACTOR);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::support::{record, table, tcp_check, zone};
+
+    #[test]
+    fn what_is_kept_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut shop = record("shop.example", &[("a", "192.0.2.1", 3), ("b", "lb.elsewhere", 1)]);
+        shop.check = Some(tcp_check());
+        let good = LastGood::from([(shop.source.clone(), vec![Target::Hostname("lb.elsewhere".into())])]);
+        let kept = Kept {
+            table: table(vec![zone("example", "www.example 60 A 192.0.2.7")], vec![shop]),
+            last_good: Arc::new(good),
+        };
+        save(folder.path(), &kept).unwrap();
+        let read = load(folder.path());
+        assert_eq!((read.table, read.last_good), (kept.table, kept.last_good));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_table() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(*load(folder.path()).table, NameTable::default());
+        fs::write(folder.path().join(FILE), "{\"table\": {\"gen").unwrap();
+        assert_eq!(*load(folder.path()).table, NameTable::default());
+    }
+}
