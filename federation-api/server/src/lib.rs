@@ -47,6 +47,7 @@ mod body;
 mod built_in;
 mod documents;
 mod handle;
+mod lifecycle;
 mod limit;
 mod listen;
 mod metrics;

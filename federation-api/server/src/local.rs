@@ -70,6 +70,12 @@ impl Client {
         (snapshot.all().collect(), snapshot.revision())
     }
 
+    /// The objects of a resource in one namespace, by name.
+    pub fn list_in(&self, r: &ResourceRef, namespace: &str) -> Vec<Arc<Stored>> {
+        let Some(resource) = self.api.registry.of(r) else { return Vec::new() };
+        self.api.storage.snapshot(resource).after(Some(namespace), None).cloned().collect()
+    }
+
     /// Follows a resource: everything that is there, then every change. A resource that is not served stays empty.
     pub fn watch(&self, r: &ResourceRef) -> Watch {
         let storage = self.api.registry.of(r).map_or_else(
@@ -146,9 +152,33 @@ impl Client {
         name: &str,
         preconditions: Option<Preconditions>,
     ) -> Result<(), Status> {
-        let resource = self.resource(r)?;
         let options = DeleteOptions { preconditions, ..DeleteOptions::default() };
-        self.write(resource, Door::Object, namespace, name).delete(&options).await.map(drop)
+        self.delete_with(r, namespace, name, &options).await
+    }
+
+    /// Asks an object to go, and says what becomes of its dependents.
+    pub(crate) async fn delete_with(
+        &self,
+        r: &ResourceRef,
+        namespace: &str,
+        name: &str,
+        options: &DeleteOptions,
+    ) -> Result<(), Status> {
+        let resource = self.resource(r)?;
+        self.write(resource, Door::Object, namespace, name).delete(options).await.map(drop)
+    }
+
+    /// Changes an object as it is stored at the moment of the commit.
+    pub(crate) async fn edit(
+        &self,
+        r: &ResourceRef,
+        door: Door,
+        namespace: &str,
+        name: &str,
+        change: impl Fn(&mut Value) + Send + Sync + 'static,
+    ) -> Result<(), Status> {
+        let resource = self.resource(r)?;
+        self.write(resource, door, namespace, name).change(&Edit::With(Box::new(change))).await.map(drop)
     }
 
     /// Whether a resource is served.

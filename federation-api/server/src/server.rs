@@ -6,7 +6,7 @@
 //! shutdown: what is queued is written ─► watches of this process end ─► the store closes
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use koinon_machinery::Value;
@@ -15,6 +15,7 @@ use koinon_store::{OpenError, Store};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::admission::Admission;
 use crate::api::Api;
@@ -23,6 +24,7 @@ use crate::authorize::bootstrap;
 use crate::built_in::services::Addresses;
 use crate::documents::Documents;
 use crate::identity::{Authority, IdentityError};
+use crate::lifecycle;
 use crate::limit::Limits;
 use crate::listen;
 use crate::local::Client;
@@ -39,6 +41,9 @@ const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kub
 
 /// What the server's own writes are filed under.
 const MANAGER: &str = "bootstrap";
+
+/// What the writes of the loops are filed under.
+const LIFECYCLE: &str = "lifecycle";
 
 /// The content of `/metrics`, in the text format of Prometheus.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
@@ -117,7 +122,8 @@ pub enum ServerError {
 pub struct Server {
     pub(crate) api: Arc<Api>,
     stop: watch::Sender<bool>,
-    rights: tokio::task::JoinHandle<()>,
+    /// What goes on by itself; ends when the server is dropped.
+    loops: Mutex<JoinSet<()>>,
 }
 
 // === impl Config ===
@@ -162,8 +168,9 @@ impl Server {
         let client = Client::new(Arc::clone(&api), MANAGER);
         bootstrap_objects(&client, &api.registry).await?;
         api.policy.store(Arc::new(rights::compile(&client)));
-        let rights = tokio::spawn(rights::follow(Arc::clone(&api), client));
-        Ok(Self { api, stop, rights })
+        let mut loops = lifecycle::start(&Client::new(Arc::clone(&api), LIFECYCLE));
+        loops.spawn(rights::follow(Arc::clone(&api), client));
+        Ok(Self { api, stop, loops: Mutex::new(loops) })
     }
 
     /// A client inside the process, whose writes are filed under `manager`.
@@ -204,14 +211,8 @@ impl Server {
     /// Ends every stream, writes what is queued and closes the store.
     pub async fn shutdown(&self) {
         self.stop.send_replace(true);
+        self.loops.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.api.storage.shutdown().await;
-        self.rights.abort();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.rights.abort();
     }
 }
 

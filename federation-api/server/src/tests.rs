@@ -20,6 +20,7 @@ use crate::server::{Config, Server};
 
 mod authority;
 mod connections;
+mod endings;
 mod reads;
 mod watches;
 mod writes;
@@ -134,6 +135,16 @@ impl World {
             .await;
         assert_eq!(reply.code, 201, "{reply:?}");
         reply.body
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn gone(&self, path: &str) {
+        let poll = async {
+            while self.get(path).await.code != 404 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, poll).await.unwrap_or_else(|_| panic!("{path} stays"));
     }
 
     /// Opens a watch.

@@ -77,8 +77,8 @@ pub(super) fn apply(
         options::Force::No => Force::No,
         options::Force::Yes => Force::Yes,
     };
-    let (mut new, owners) =
-        apply::apply(place, &unowned, &configuration, owners, writer, force).map_err(|conflicts| refuse(&conflicts))?;
+    let (mut new, owners) = apply::apply(place, &unowned, &configuration, owners, writer, force)
+        .map_err(|conflicts| refuse(&conflicts))?;
     keep(&mut new, &owners);
     // The pins are compared with what is stored by whoever commits.
     for pin in ["resourceVersion", "uid"] {

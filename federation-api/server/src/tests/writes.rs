@@ -197,7 +197,7 @@ async fn deletes_say_how_dependents_go() {
         let path = format!("{CONFIG_MAPS}/a");
         let held = world.delete(&path, json!({"propagationPolicy": policy})).await;
         assert_eq!(held.body["metadata"]["finalizers"], json!([want]));
-        world.patch(&path, MERGE, json!({"metadata": {"finalizers": []}})).await;
+        world.gone(&path).await;
     }
     world.config_map("a", json!({})).await;
     let gone = world.delete(&format!("{CONFIG_MAPS}/a"), json!({"propagationPolicy": "Background"})).await;
@@ -271,6 +271,8 @@ async fn namespaces_end_in_two_steps() {
     let made = world.post("/api/v1/namespaces", json!({"metadata": {"name": "shop"}})).await;
     assert_eq!(made.body["metadata"]["labels"]["kubernetes.io/metadata.name"], "shop");
     assert_eq!(made.body["status"]["phase"], "Active");
+    let held = json!({"metadata": {"name": "held", "finalizers": ["example.com/hold"]}});
+    world.post("/api/v1/namespaces/shop/configmaps", held).await;
     let ending = world.delete("/api/v1/namespaces/shop", json!({})).await.body;
     assert_eq!(ending["status"]["phase"], "Terminating");
     let refused = world.post("/api/v1/namespaces/shop/configmaps", json!({"metadata": {"name": "a"}})).await;
@@ -279,6 +281,7 @@ async fn namespaces_end_in_two_steps() {
     assert_eq!(world.delete("/api/v1/namespaces/default", json!({})).await.code, 403);
     let mut empty = ending;
     empty["spec"]["finalizers"] = json!([]);
+    empty["metadata"].as_object_mut().unwrap().remove("resourceVersion");
     assert_eq!(world.put("/api/v1/namespaces/shop/finalize", empty).await.code, 200);
     assert_eq!(world.get("/api/v1/namespaces/shop").await.code, 404);
 }
