@@ -25,6 +25,8 @@ pub mod vantages;
 
 pub mod cluster_health;
 
+pub mod names;
+
 pub mod bindings;
 pub mod templates;
 

@@ -179,7 +179,7 @@ impl Placement {
         let Some(object) = object.filter(|_| !self.is_ending(key)) else {
             let retired = before.map(|before| {
                 let decided = decide::retire(&before, &self.clusters);
-                Write::retire(before, decided.spec)
+                Write::retire(before, &decided.spec)
             });
             return (retired.flatten(), None);
         };
@@ -205,7 +205,7 @@ impl Placement {
         let Some(Decided { spec, again }) = decided else { return nothing };
         let write = match before {
             Some(before) if spec.clusters.is_empty() && spec.resource.uid.is_empty() => {
-                Write::retire(before, spec)
+                Write::retire(before, &spec)
             }
             Some(before) => Write::change(before, spec),
             None => Some(Write::create(binding_key, spec)),

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete parts and starts what lives long.
 
+mod fleet;
 pub(crate) mod host;
 mod kinds;
 mod names;

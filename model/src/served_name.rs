@@ -110,8 +110,6 @@ pub enum OnAllDown {
     LastKnownGood,
     /// All of them.
     All,
-    /// These addresses.
-    Fallback(Vec<std::net::IpAddr>),
     /// The name exists and has no address.
     NoData,
 }

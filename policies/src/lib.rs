@@ -11,6 +11,7 @@
 //! | [`interpret`] | what does an object say about its replicas and its health? | [`interpret::read`] |
 //! | [`status`] | what is its owner told? | [`status::aggregate`] |
 //! | [`health`] | what is to be believed about a cluster, about an endpoint? | [`health::judge`], [`health::judge_endpoint`] |
+//! | [`steering`] | which endpoints of a name may be answered, with which share? | [`steering::steer`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
@@ -35,3 +36,5 @@ pub mod health;
 
 pub mod failback;
 pub mod failover;
+
+pub mod steering;

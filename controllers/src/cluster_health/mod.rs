@@ -213,7 +213,7 @@ impl Judges {
                 // It was deleted a moment ago, which the watch is about to tell.
                 Err(error) if error.code == 404 => debug!(cluster = %name, "the cluster is gone"),
                 Err(error) => {
-                    warn!(cluster = %name, error = %error.message, "failed to write the cluster's status")
+                    warn!(cluster = %name, error = %error.message, "failed to write the cluster's status");
                 }
             }
         }

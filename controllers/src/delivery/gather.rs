@@ -64,7 +64,8 @@ pub(super) fn gather<'a>(sources: &Sources<'a>, account: &Account) -> Seen<'a> {
     let mut add = |name: &str, role: Role| {
         let Ok(name) = ClusterName::try_from(name) else { return };
         let said = said.get(name.as_str()).cloned();
-        let is_reachable = clusters.member(name.as_str()).is_some_and(|member| member.is_reachable());
+        let is_reachable =
+            clusters.member(name.as_str()).is_some_and(super::super::clusters::Member::is_reachable);
         let ready = said.as_deref().map_or(0, |said| ready(*kind, said));
         parts.entry(name).or_insert(Part { role, is_reachable, said, ready });
     };

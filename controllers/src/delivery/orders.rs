@@ -39,7 +39,7 @@ pub(super) fn issue(
         match part.role {
             Role::Leaves if now.may_leave(name, part) => bury(client, &orders, name, seen, account),
             Role::Leaves => {
-                present(client, &orders, overrides, clusters, name, now.replicas(name), seen, account)
+                present(client, &orders, overrides, clusters, name, now.replicas(name), seen, account);
             }
             Role::Holds(_) if seen.binding.is_suspended(name.as_str()) => {}
             Role::Holds(_) => {
@@ -118,10 +118,6 @@ fn bury(client: &Client, orders: &DesiredSet, name: &ClusterName, seen: &Seen<'_
 }
 
 /// Orders a member to have the object, with so many replicas.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "each is another source of one order, and none belongs to another"
-)]
 fn present(
     client: &Client,
     orders: &DesiredSet,

@@ -49,14 +49,14 @@ impl Write {
     }
 
     /// The last specs of a binding: fewer and fewer clusters that have to lose the object, and then it goes.
-    pub(super) fn retire(before: Binding, spec: BindingSpec) -> Option<Self> {
+    pub(super) fn retire(before: Binding, spec: &BindingSpec) -> Option<Self> {
         let version = before.stored.resource_version();
         let what = if spec.removing.is_empty() {
             What::Drop { version, is_asked_to_go: before.stored.is_deleting() }
-        } else if before.spec == spec {
+        } else if before.spec == *spec {
             return None;
         } else {
-            What::Change { object: with_spec(&before, &spec) }
+            What::Change { object: with_spec(&before, spec) }
         };
         Some(Self { key: before.key, what })
     }

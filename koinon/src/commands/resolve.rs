@@ -11,7 +11,12 @@ use crate::render::{self, Mood};
 /// Resolves a name.
 pub(crate) async fn run(args: ResolveArgs) -> anyhow::Result<Outcome> {
     let host = Host::connect(&args.host).await?;
-    let path = format!("/koinon/resolve?name={}&type={}&client={}", escaped(&args.name), escaped(&args.kind), args.client);
+    let path = format!(
+        "/koinon/resolve?name={}&type={}&client={}",
+        escaped(&args.name),
+        escaped(&args.kind),
+        args.client
+    );
     let Some(explanation) = host.find(&path).await? else {
         bail!("the host serves no names: it was started with --dns=off");
     };
@@ -57,8 +62,11 @@ fn text(explanation: &Value) -> String {
 fn row(endpoint: &Value) -> Vec<String> {
     let field = |name: &str| endpoint[name].as_str().unwrap_or_default().to_owned();
     let excluded = field("excluded");
-    let answered =
-        if excluded.is_empty() { render::tint("yes", Mood::Good) } else { render::tint(&format!("no: {excluded}"), Mood::Odd) };
+    let answered = if excluded.is_empty() {
+        render::tint("yes", Mood::Good)
+    } else {
+        render::tint(&format!("no: {excluded}"), Mood::Odd)
+    };
     vec![field("cluster"), field("address"), endpoint["weight"].to_string(), answered, field("evidence")]
 }
 
@@ -77,7 +85,10 @@ mod tests {
                 {"cluster": "cloud-a", "address": "192.0.2.20", "weight": 2, "evidence": "probe: 200"},
                 {"cluster": "on-prem", "address": "192.0.2.10", "weight": 6, "excluded": "ClusterUnreachable", "evidence": "api: refused"}],
         }));
-        assert!(text.starts_with("shop.global.example. 5 IN A 192.0.2.20\nNOERROR  generation 812\n"), "{text}");
+        assert!(
+            text.starts_with("shop.global.example. 5 IN A 192.0.2.20\nNOERROR  generation 812\n"),
+            "{text}"
+        );
         assert!(text.contains("on-prem  192.0.2.10  6       no: ClusterUnreachable  api: refused"), "{text}");
     }
 }

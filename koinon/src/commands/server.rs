@@ -19,7 +19,8 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
         Switch::On => Some(args.dns_listen),
         Switch::Off => None,
     };
-    let settings = Settings { data_dir: args.data_dir, listen: args.listen, advertise: args.advertise, dns_listen };
+    let settings =
+        Settings { data_dir: args.data_dir, listen: args.listen, advertise: args.advertise, dns_listen };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("catch SIGINT")?;

@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{kinds, names, observe};
+use super::{fleet, kinds, names, observe};
 
 /// The user of admin.kubeconfig, and the group that may do everything.
 const ADMIN: (&str, &str) = ("koinon-admin", "system:masters");
@@ -57,8 +57,9 @@ pub(crate) struct Running {
 /// When it cannot, with what to do about it.
 pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let data_dir = &settings.data_dir;
-    make_private(data_dir)
-        .with_context(|| format!("make the data folder {}; choose another with --data-dir", data_dir.display()))?;
+    make_private(data_dir).with_context(|| {
+        format!("make the data folder {}; choose another with --data-dir", data_dir.display())
+    })?;
     let listener = listen(settings.listen).await?;
     let api_address = listener.local_addr().context("ask for the API's address")?;
     let render = observe::metrics()?;
@@ -80,12 +81,12 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     });
     let dns_address = dns.as_ref().map(koinon_dns::serve::Running::address);
     if let Some(dns) = dns {
-        tasks.spawn("names", async move {
+        tasks.spawn("DNS server", async move {
             dns.run().await;
             Ok(())
         });
     }
-    drop(names);
+    fleet::start(&server, names, &stopped, &mut tasks);
     Ok(Running { api_address, dns_address, kubeconfig, server, stop, tasks: tasks.set })
 }
 
@@ -132,14 +133,18 @@ impl Running {
 }
 
 /// The long-lived parts of a host.
-struct Tasks {
+pub(super) struct Tasks {
     set: JoinSet<(&'static str, anyhow::Result<()>)>,
 }
 
 // === impl Tasks ===
 
 impl Tasks {
-    fn spawn(&mut self, part: &'static str, run: impl Future<Output = anyhow::Result<()>> + Send + 'static) {
+    pub(super) fn spawn(
+        &mut self,
+        part: &'static str,
+        run: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
         self.set.spawn(async move { (part, run.await) });
     }
 }
@@ -192,7 +197,8 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)

@@ -38,7 +38,10 @@ pub(super) struct Ends {
 ///
 /// # Errors
 /// When its address cannot be listened on.
-pub(super) fn start(settings: &Settings, stop: watch::Receiver<bool>) -> anyhow::Result<(Ends, Option<Running>)> {
+pub(super) fn start(
+    settings: &Settings,
+    stop: watch::Receiver<bool>,
+) -> anyhow::Result<(Ends, Option<Running>)> {
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
     let ends = Ends { table, probes, answers };
@@ -65,7 +68,9 @@ pub(super) fn resolve_page(dns: &Running) -> Page {
         answer: Arc::new(move |query| {
             let client: IpAddr = match query.text("client") {
                 "" => IpAddr::from([127, 0, 0, 1]),
-                text => text.parse().map_err(|_| Status::bad_request(format!("client: {text} is no IP address")))?,
+                text => text
+                    .parse()
+                    .map_err(|_| Status::bad_request(format!("client: {text} is no IP address")))?,
             };
             let kind = if query.text("type").is_empty() { "A" } else { query.text("type") };
             explain(&snapshots(), query.text("name"), kind, client, now())

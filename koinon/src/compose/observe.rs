@@ -9,7 +9,8 @@ use tracing_subscriber::fmt::time::SystemTime;
 
 /// Bounds of every histogram of seconds: from the 50 µs of an answer to the 10 s of a hung member.
 const SECONDS_BOUNDS: [f64; 16] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    10.0,
 ];
 
 /// How often values that nobody scrapes are folded, so that histograms stay bounded.
@@ -36,6 +37,7 @@ pub(crate) fn metrics() -> anyhow::Result<Render> {
         .context("set the bounds of histograms")?
         .install_recorder()
         .context("install the metrics recorder")?;
+    koinon_controllers::metrics::describe();
     koinon_store::metrics::describe();
     koinon_dns::metrics::describe();
     koinon_syncer::metrics::describe();

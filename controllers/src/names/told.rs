@@ -1,0 +1,169 @@
+//! What owners are told of their records and zones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use koinon_api_server::ResourceRef;
+use koinon_api_server::local::{Client, Stored};
+use koinon_machinery::Value;
+use koinon_model::time::Timestamp;
+use koinon_types::conditions::{self, ConditionType, Finding, Reason, Truth};
+use koinon_types::names::{
+    AnswerReport, Endpoint, EndpointState, ProbeOutcome, ProbeReport, Record, RecordRef, Target,
+};
+use koinon_types::v1alpha1::{self, DnsZoneStatus, EndpointStatus, GlobalRecordStatus};
+use tracing::debug;
+
+use super::table::Made;
+use crate::resources;
+
+/// What is known.
+pub(super) struct Seen<'a> {
+    pub(super) made: &'a Made,
+    pub(super) changed_in: &'a BTreeMap<RecordRef, u64>,
+    pub(super) probes: &'a [Arc<ProbeReport>],
+    pub(super) answers: &'a [Arc<AnswerReport>],
+}
+
+/// An object with its new status.
+pub(super) type Told = (ResourceRef, Value);
+
+/// Every status that says something else than is written.
+pub(super) fn statuses(client: &Client, seen: &Seen<'_>, now: Timestamp) -> Vec<Told> {
+    let records = client.list(&resources::records()).0;
+    let zones = client.list(&resources::zones()).0;
+    let of_records = records.iter().filter_map(|stored| record(stored, seen, now));
+    of_records.chain(zones.iter().filter_map(|stored| zone(stored, seen, now))).collect()
+}
+
+/// Writes statuses; what has changed meanwhile is told the next time.
+pub(super) async fn write(client: Client, statuses: Vec<Told>) {
+    for (resource, object) in statuses {
+        if let Err(status) = client.update_status(&resource, object).await {
+            debug!(%resource, message = status.message, "told something older");
+        }
+    }
+}
+
+fn record(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
+    let source = RecordRef { namespace: stored.namespace().to_owned(), name: stored.name().to_owned() };
+    let value = stored.value();
+    let before: GlobalRecordStatus = v1alpha1::read(&value, "status").unwrap_or_default();
+    let published = seen.made.records.iter().find(|record| record.source == source);
+    let mut status = GlobalRecordStatus {
+        observed_generation: stored.generation(),
+        generation: seen
+            .changed_in
+            .get(&source)
+            .map_or(before.generation, |generation| i64::try_from(*generation).unwrap_or(i64::MAX)),
+        conditions: before.conditions.clone(),
+        endpoints: published.map(|record| endpoints(record, seen)).unwrap_or_default(),
+    };
+    let served = served(&source, published, seen);
+    let healthy = healthy(&status.endpoints);
+    conditions::record(&mut status.conditions, &[served, healthy], stored.generation(), now);
+    (status != before).then(|| told(resources::records(), &value, &status))
+}
+
+fn told(resource: ResourceRef, value: &Value, status: &impl serde::Serialize) -> Told {
+    let mut object = value.clone();
+    object["status"] = serde_json::to_value(status).expect("a status is made of texts and numbers");
+    (resource, object)
+}
+
+fn endpoints(record: &Record, seen: &Seen<'_>) -> Vec<EndpointStatus> {
+    let each = |endpoint: &Endpoint| {
+        let failing = failing(record, endpoint, seen);
+        let (verdict, evidence) = match (endpoint.state, failing) {
+            (EndpointState::Withdrawn(why), _) => (format!("{why:?}"), endpoint.evidence.clone()),
+            (EndpointState::Serving, Some(reason)) => {
+                ("ProbesFailing".to_owned(), format!("{}; probe: {reason}", endpoint.evidence))
+            }
+            (EndpointState::Serving, None) => ("Serving".to_owned(), endpoint.evidence.clone()),
+        };
+        EndpointStatus {
+            cluster: endpoint.cluster.clone(),
+            address: match &endpoint.target {
+                Target::Ip(ip) => ip.to_string(),
+                Target::Hostname(name) => name.clone(),
+            },
+            verdict,
+            weight: endpoint.weight.into(),
+            since: Timestamp::from_millis(endpoint.since_ms).to_string(),
+            evidence,
+        }
+    };
+    record.endpoints.iter().map(each).collect()
+}
+
+/// What probes of an endpoint meet, when every node that probes it meets something bad.
+fn failing(record: &Record, endpoint: &Endpoint, seen: &Seen<'_>) -> Option<String> {
+    let of_record = seen.probes.iter().filter(|report| report.record == record.source);
+    let mut reason = None;
+    for report in of_record {
+        let probe = report
+            .endpoints
+            .iter()
+            .find(|probe| probe.cluster == endpoint.cluster && probe.target == endpoint.target)?;
+        match &probe.outcome {
+            ProbeOutcome::Failing { reason: met } => reason = Some(met.clone()),
+            ProbeOutcome::Passing | ProbeOutcome::Unknown => return None,
+        }
+    }
+    reason
+}
+
+fn served(source: &RecordRef, published: Option<&Record>, seen: &Seen<'_>) -> Finding {
+    let finding = |truth, reason, message| Finding { kind: ConditionType::Served, truth, reason, message };
+    let Some(record) = published else {
+        let (reason, message) =
+            seen.made.left_out.get(source).cloned().unwrap_or((Reason::Waiting, String::new()));
+        return finding(Truth::False, reason, message);
+    };
+    let refused = seen.answers.iter().find_map(|report| report.refused.get(&record.host));
+    if let Some(why) = refused {
+        return finding(Truth::False, Reason::Refused, why.clone());
+    }
+    if record.endpoints.is_empty() {
+        return finding(Truth::False, Reason::NoEndpoints, "no cluster has an address yet".to_owned());
+    }
+    finding(Truth::True, Reason::Published, String::new())
+}
+
+fn healthy(endpoints: &[EndpointStatus]) -> Finding {
+    let n_serving = endpoints.iter().filter(|endpoint| endpoint.verdict == "Serving").count();
+    let (truth, reason) = match n_serving {
+        _ if endpoints.is_empty() => (Truth::Unknown, Reason::NoEndpoints),
+        0 => (Truth::False, Reason::AllDown),
+        n if n < endpoints.len() => (Truth::False, Reason::SomeDown),
+        _ => (Truth::True, Reason::AllHealthy),
+    };
+    Finding {
+        kind: ConditionType::Healthy,
+        truth,
+        reason,
+        message: format!("{n_serving} of {} serve", endpoints.len()),
+    }
+}
+
+fn zone(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
+    let value = stored.value();
+    let before: DnsZoneStatus = v1alpha1::read(&value, "status").unwrap_or_default();
+    let apex = stored.name();
+    let names = seen.made.records.iter().filter(|record| record.zone == apex).count();
+    let refused = seen.answers.iter().find_map(|report| report.refused.get(apex));
+    let is_published = seen.made.zones.iter().any(|zone| zone.apex == apex);
+    let (truth, reason, message) = match refused {
+        Some(why) => (Truth::False, Reason::Refused, why.clone()),
+        None if is_published => (Truth::True, Reason::Published, String::new()),
+        None => (Truth::False, Reason::Waiting, String::new()),
+    };
+    let mut status = DnsZoneStatus {
+        observed_generation: stored.generation(),
+        conditions: before.conditions.clone(),
+        names: i64::try_from(names).unwrap_or(i64::MAX),
+    };
+    let finding = Finding { kind: ConditionType::Served, truth, reason, message };
+    conditions::record(&mut status.conditions, &[finding], stored.generation(), now);
+    (status != before).then(|| told(resources::zones(), &value, &status))
+}

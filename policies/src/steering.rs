@@ -1,0 +1,132 @@
+//! Which endpoints of a name may be answered, and with which share?
+//!
+//! The host's word on a name's endpoints: a cluster that is lost is out at once, one whose replicas are not ready serves
+//! nobody, and the others share by what the owner chose. Probes have their own word, where answers are made.
+
+use koinon_model::name::ClusterName;
+use koinon_model::served_name::WeightSource;
+
+/// One cluster behind a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate<'a> {
+    /// The cluster.
+    pub cluster: &'a ClusterName,
+    /// What is believed of it.
+    pub standing: Standing,
+    /// Replicas behind the name there; none where nothing counts them.
+    pub replicas: Option<Replicas>,
+}
+
+/// What is believed of a cluster, as far as names depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its word is live.
+    Followed,
+    /// It may serve, and its word is old: what it said last counts.
+    Unheard,
+    /// API and data plane are gone.
+    Lost,
+    /// It is leaving the fleet.
+    Leaving,
+}
+
+/// Replicas of one cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replicas {
+    /// Ready, as the member said last.
+    pub ready: u32,
+    /// Decided.
+    pub placed: u32,
+}
+
+/// What the host says of one endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steered {
+    /// Its share among the endpoints of its family.
+    pub weight: u32,
+    /// Why it is not to be answered; none when it is.
+    pub withdrawn: Option<Withdrawn>,
+}
+
+/// Why an endpoint is not to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// Its cluster is lost.
+    ClusterUnreachable,
+    /// No replica behind it is ready.
+    NotReady,
+    /// Its cluster is leaving.
+    Draining,
+}
+
+/// Steers one cluster's endpoints; without a source of weights all are equal.
+#[must_use]
+pub fn steer(candidate: &Candidate<'_>, source: Option<&WeightSource>) -> Steered {
+    let replicas = candidate.replicas;
+    let weight = match source {
+        None => 1,
+        Some(WeightSource::ReadyReplicas) => replicas.map_or(1, |replicas| replicas.ready),
+        Some(WeightSource::Placement) => replicas.map_or(1, |replicas| replicas.placed),
+        Some(WeightSource::Static(weights)) => {
+            weights.get(candidate.cluster).map_or(0, |weight| weight.get())
+        }
+    };
+    let nothing_ready = replicas.is_some_and(|replicas| replicas.ready == 0);
+    let withdrawn = match candidate.standing {
+        Standing::Lost => Some(Withdrawn::ClusterUnreachable),
+        Standing::Leaving => Some(Withdrawn::Draining),
+        Standing::Followed if nothing_ready => Some(Withdrawn::NotReady),
+        Standing::Followed | Standing::Unheard => None,
+    };
+    Steered { weight, withdrawn }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use koinon_model::weight::Weight;
+
+    use super::*;
+
+    fn steered(standing: Standing, ready: u32, source: Option<&WeightSource>) -> (u32, Option<Withdrawn>) {
+        let cluster = ClusterName::try_from("a").unwrap();
+        let replicas = Some(Replicas { ready, placed: 6 });
+        let Steered { weight, withdrawn } =
+            steer(&Candidate { cluster: &cluster, standing, replicas }, source);
+        (weight, withdrawn)
+    }
+
+    #[test]
+    fn weights_come_from_where_the_owner_says() {
+        let fixed = WeightSource::Static(BTreeMap::from([(
+            ClusterName::try_from("a").unwrap(),
+            Weight::saturating(7),
+        )]));
+        let other = WeightSource::Static(BTreeMap::new());
+        let rows = [
+            (None, 1),
+            (Some(&WeightSource::ReadyReplicas), 4),
+            (Some(&WeightSource::Placement), 6),
+            (Some(&fixed), 7),
+            (Some(&other), 0),
+        ];
+        for (source, weight) in rows {
+            assert_eq!(steered(Standing::Followed, 4, source), (weight, None), "{source:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_serve_is_withdrawn_and_doubt_is_not_enough() {
+        let rows = [
+            (Standing::Followed, 0, Some(Withdrawn::NotReady)),
+            (Standing::Unheard, 0, None),
+            (Standing::Unheard, 4, None),
+            (Standing::Lost, 4, Some(Withdrawn::ClusterUnreachable)),
+            (Standing::Leaving, 4, Some(Withdrawn::Draining)),
+        ];
+        for (standing, ready, withdrawn) in rows {
+            assert_eq!(steered(standing, ready, None).1, withdrawn, "{standing:?} with {ready} ready");
+        }
+    }
+}
