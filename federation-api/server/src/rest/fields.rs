@@ -4,7 +4,7 @@
 
 use koinon_machinery::Value;
 use koinon_machinery::quantity::Quantity;
-use koinon_machinery::schema::{Scalar, Schema, Type, TypeId};
+use koinon_machinery::schema::{Scalar, Schema, Struct, Type, TypeId};
 use koinon_machinery::time;
 use koinon_machinery::validate::FieldError;
 
@@ -14,12 +14,20 @@ const FINDINGS_MAX: usize = 100;
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    /// The paths of unknown fields.
-    pub(super) unknown: Vec<String>,
+    /// The unknown fields.
+    pub(super) unknown: Vec<Unknown>,
     /// The values of wrong types.
     pub(super) mismatched: Vec<Mismatch>,
     /// The path of the first text that its type cannot be read from, and why not.
     pub(super) malformed: Option<(String, String)>,
+}
+
+/// A field that its type does not have.
+#[derive(Debug)]
+pub(super) struct Unknown {
+    path: String,
+    /// The known field that was probably meant.
+    meant: Option<String>,
 }
 
 /// A value of the wrong type.
@@ -67,7 +75,7 @@ impl<'a> Walk<'a> {
                     match structure.field(key) {
                         Some(field) => self.value(field.ty, value),
                         None if structure.preserve_unknown => {}
-                        None => self.unknown(),
+                        None => self.unknown(structure, key),
                     }
                     self.path.pop();
                 }
@@ -102,10 +110,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn unknown(&mut self) {
+    fn unknown(&mut self, structure: &Struct, key: &str) {
         if self.findings.unknown.len() < FINDINGS_MAX {
-            let path = self.path();
-            self.findings.unknown.push(path);
+            let (path, meant) = (self.path(), nearest(structure, key));
+            self.findings.unknown.push(Unknown { path, meant });
         }
     }
 
@@ -206,20 +214,65 @@ impl Mismatch {
         )
     }
 
-    /// The complaint about a custom kind, as its schema's validation words it.
+    /// The complaint about a custom kind: what was found, and what would be accepted.
     pub(super) fn as_schema_says(&self) -> FieldError {
-        let found = match &self.value {
-            Value::Null => "null",
-            Value::Bool(_) => "boolean",
-            Value::Number(number) if number.is_f64() => "number",
-            Value::Number(_) => "integer",
-            Value::String(_) => "string",
-            Value::Array(_) => "array",
-            Value::Object(_) => "object",
+        let wanted = match self.wanted {
+            "boolean" => "true or false",
+            "integer" => "a whole number",
+            "number" => "a number",
+            "array" => "a list",
+            "object" => "an object",
+            _ => "a text",
         };
-        let detail = format!("{} in body must be of type {}: \"{found}\"", self.path, self.wanted);
-        FieldError::type_invalid(self.path.clone(), found, detail)
+        let shown = match &self.value {
+            Value::Array(_) => "array".into(),
+            Value::Object(_) => "object".into(),
+            leaf @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => leaf.clone(),
+        };
+        FieldError::type_invalid(self.path.clone(), shown, format!("must be {wanted}"))
     }
+}
+
+// === impl Unknown ===
+
+impl Unknown {
+    /// The complaint in the words of upstream.
+    pub(super) fn plain(&self) -> String {
+        format!("unknown field \"{}\"", self.path)
+    }
+
+    /// The same, with the field that was probably meant.
+    pub(super) fn with_suggestion(&self) -> String {
+        match &self.meant {
+            Some(meant) => format!("{} (did you mean \"{meant}\"?)", self.plain()),
+            None => self.plain(),
+        }
+    }
+}
+
+/// A typing error gets at most one letter of so many wrong.
+const LETTERS_PER_TYPO: usize = 3;
+
+/// The known field that differs least from `found`, if it is close.
+fn nearest(structure: &Struct, found: &str) -> Option<String> {
+    let distances = structure.fields.iter().map(|field| (distance(&field.name, found), &field.name));
+    let (distance, name) = distances.min()?;
+    (distance * LETTERS_PER_TYPO <= name.len()).then(|| name.clone())
+}
+
+/// How many letters must be put in, left out or replaced to make one text of the other (Levenshtein), case aside.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<u8> = other.to_ascii_lowercase().into_bytes();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, letter) in one.to_ascii_lowercase().bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
+        for (at, known) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *known);
+            diagonal = row[at + 1];
+            row[at + 1] = replaced.min(row[at] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -239,7 +292,14 @@ mod tests {
             &json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "a", "nope": 1},
                 "spec": {"replicas": "3", "template": {"spec": {"containers": [{"name": "a", "imagee": "b"}]}}}}),
         );
-        assert_eq!(findings.unknown, ["metadata.nope", "spec.template.spec.containers[0].imagee"]);
+        let unknown: Vec<String> = findings.unknown.iter().map(Unknown::with_suggestion).collect();
+        assert_eq!(
+            unknown,
+            [
+                "unknown field \"metadata.nope\"",
+                "unknown field \"spec.template.spec.containers[0].imagee\" (did you mean \"image\"?)"
+            ]
+        );
         assert_eq!(
             findings.mismatched[0].as_go_says(),
             "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32"

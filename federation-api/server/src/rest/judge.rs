@@ -43,7 +43,10 @@ pub(super) fn fields(write: &Write<'_>, new: &Value) -> Result<Vec<String>, Stat
         let error = FieldError::invalid(path, Value::Null, complaint);
         return Err(Status::invalid(&gvk.group, &gvk.kind, metadata::text(new, "name"), &[error]));
     }
-    let unknown = unknown.into_iter().map(|path| format!("unknown field \"{path}\""));
+    let unknown = unknown.iter().map(|unknown| {
+        // Tools compare what is said about built-in kinds with upstream's words.
+        if write.resource.is_built_in() { unknown.plain() } else { unknown.with_suggestion() }
+    });
     let found: Vec<String> = unknown.chain(write.findings.iter().cloned()).collect();
     match write.options.field_validation {
         FieldValidation::Ignore => Ok(Vec::new()),
