@@ -16,3 +16,5 @@ mod records;
 mod shares;
 
 mod rules;
+
+mod oracle;
