@@ -1,5 +1,7 @@
 //! Load drivers: what the benchmarks measure with.
 
 pub mod arrivals;
+pub mod datagrams;
 pub mod deployments;
 pub mod report;
+pub mod threads;

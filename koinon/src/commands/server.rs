@@ -9,8 +9,9 @@ use crate::compose::observe;
 use crate::exit::Outcome;
 use crate::render;
 
-/// Warnings, and what an operator should know of members and the host.
-const LOG_DEFAULT: &str = "warn,koinon=info,koinon_syncer=info,koinon_controllers=info";
+/// Warnings, and what an operator should know of members and the host. That a member cannot be dialled is told by its
+/// session, once, and not by the client at each attempt.
+const LOG_DEFAULT: &str = "warn,kube_client=off,koinon=info,koinon_syncer=info,koinon_controllers=info";
 
 /// Runs the host.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {

@@ -1,5 +1,6 @@
 //! What the process tells about itself: logs on standard error, metrics for whoever scrapes them.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,7 +23,9 @@ pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
 /// Sends logs to standard error: `RUST_LOG` chooses, warnings and what an operator should know by default.
 pub(crate) fn log(default: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_timer(SystemTime);
+    let is_terminal = std::io::stderr().is_terminal();
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_timer(SystemTime).with_ansi(is_terminal);
     // A second call in one process (tests) keeps the first one's choice.
     let _ = subscriber.with_writer(std::io::stderr).try_init();
 }
