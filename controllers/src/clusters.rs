@@ -9,7 +9,7 @@ use koinon_model::name::ClusterName;
 use koinon_model::time::Timestamp;
 use koinon_policies::failover::ClusterHealth;
 use koinon_policies::health::Standing;
-use koinon_types::conditions::{self, ConditionType};
+use koinon_types::conditions::{self, ConditionType, Reason};
 use koinon_types::convert;
 use koinon_types::v1alpha1::{self, ClusterStatus};
 use tracing::warn;
@@ -25,6 +25,8 @@ pub(crate) struct Member {
     pub(crate) standing: Option<Standing>,
     /// Whether it shows signs of failure that do not suffice for a verdict.
     pub(crate) is_doubtful: bool,
+    /// Why nothing leaves it although it is lost, when so much of the fleet looks dead that the host doubts its own view.
+    pub(crate) brake: Option<String>,
     /// Since when it is Ready without a break; none while it is not.
     pub(crate) ready_since: Option<Timestamp>,
 }
@@ -97,6 +99,11 @@ impl Clusters {
         self.members.iter()
     }
 
+    /// Why nothing may leave any lost member now, where the host brakes.
+    pub(crate) fn brake(&self) -> Option<&str> {
+        self.members.values().find_map(|member| member.brake.as_deref())
+    }
+
     /// How every judged member is doing.
     pub(crate) fn health(&self) -> BTreeMap<ClusterName, ClusterHealth> {
         let health = |member: &Member| {
@@ -116,13 +123,21 @@ impl Member {
         let ready = conditions::find(&status.conditions, ConditionType::Ready);
         let changed_at = ready.and_then(|ready| convert::timestamp(&ready.last_transition_time));
         let returned_at = status.returned_at.as_deref().and_then(convert::timestamp);
-        let is_true = |kind| conditions::find(&status.conditions, kind).is_none_or(|c| c.status == "True");
-        let is_false = |kind| conditions::find(&status.conditions, kind).is_some_and(|c| c.status == "False");
         let is_ready = verdict == Some(Verdict::Ready);
-        let since = changed_at.unwrap_or_default();
+        let lost_at = cluster.taints.iter().find(|taint| taint.key == UNREACHABLE).and_then(|taint| taint.since);
+        let since = match verdict {
+            Some(Verdict::Unreachable) => lost_at.or(changed_at),
+            Some(
+                Verdict::Ready | Verdict::ControlPlaneOnly | Verdict::DataPlaneOnly | Verdict::Suspect,
+            )
+            | None => changed_at,
+        }
+        .unwrap_or_default();
+        let braked = ready.filter(|ready| ready.reason == Reason::Braked.as_str());
         Some(Self {
             standing: verdict.map(|verdict| Standing { verdict, since }),
-            is_doubtful: !is_true(ConditionType::ApiReachable) || is_false(ConditionType::DataPlaneHealthy),
+            is_doubtful: is_doubtful(&status),
+            brake: braked.map(|ready| ready.message.clone()),
             ready_since: is_ready.then(|| returned_at.map_or(since, |returned| returned.max(since))),
             cluster,
         })
@@ -148,6 +163,18 @@ impl Member {
             Some(Verdict::ControlPlaneOnly | Verdict::Unreachable | Verdict::Suspect) | None => false,
         }
     }
+}
+
+/// The taint that the host puts on a lost member.
+const UNREACHABLE: &str = "koinon.io/unreachable";
+
+/// Whether there are signs of failure. A member that answers and does not know us is not failing.
+fn is_doubtful(status: &ClusterStatus) -> bool {
+    let failing = |kind| conditions::find(&status.conditions, kind).filter(|found| found.status == "False");
+    let strange = [Reason::Unauthorized, Reason::CertificateInvalid, Reason::Misconfigured];
+    let is_silent = failing(ConditionType::ApiReachable)
+        .is_some_and(|found| !strange.iter().any(|reason| reason.as_str() == found.reason));
+    is_silent || failing(ConditionType::DataPlaneHealthy).is_some()
 }
 
 fn verdict(state: &str) -> Option<Verdict> {

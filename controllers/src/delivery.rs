@@ -85,9 +85,10 @@ impl Delivery {
         let Links { client, fleet, observations } = links;
         let own =
             [resources::clusters()].into_iter().chain(overrides::resources()).chain(bindings::resources());
-        let sources = Sources::follow(&client, own);
+        let kinds = Kinds::of_host(&client);
+        let sources = Sources::follow(&client, kinds.resources().cloned().chain(own));
         Self {
-            kinds: Kinds::of_host(&client),
+            kinds,
             clusters: Clusters::of_host(&client),
             overrides: Overrides::of_host(&client),
             ledger: Ledger::default(),
@@ -101,6 +102,11 @@ impl Delivery {
     }
 
     fn take(&mut self, change: &Change, keys: &mut BTreeSet<BindingKey>) {
+        if &*change.resource.group != koinon_types::v1alpha1::GROUP {
+            // Much of what objects say counts no generation, so that no binding changes with it.
+            keys.insert(BindingKey::of(&TemplateKey::of(&change.resource, &change.object)));
+            return;
+        }
         match &*change.resource.kind {
             "Cluster" => match self.clusters.apply(&change.object, change.is_there) {
                 News::Nothing | News::Capacity => {}

@@ -53,7 +53,7 @@ impl Ledger {
                 ordered: ordered.collect(),
                 versions: BTreeMap::new(),
                 buried: BTreeSet::new(),
-                gone: BTreeSet::new(),
+                gone: gone(binding),
                 unrendered: BTreeMap::new(),
                 opened: clock::now(),
             }
@@ -86,13 +86,19 @@ impl Ledger {
     }
 }
 
+/// Members of which the status already says that it is gone.
+fn gone(binding: &Binding) -> BTreeSet<ClusterName> {
+    let left = binding.spec.removing.iter().filter(|name| binding.has_left(name));
+    left.filter_map(|name| ClusterName::try_from(name.as_str()).ok()).collect()
+}
+
 // === impl Account ===
 
 impl Account {
-    /// The version of the next order for a member.
-    pub(super) fn next_version(&mut self, name: &ClusterName, revision: u64) -> u64 {
+    /// The version of the next order for a member, `at_least` this.
+    pub(super) fn next_version(&mut self, name: &ClusterName, at_least: u64) -> u64 {
         let last = self.versions.get(name).copied().unwrap_or(0);
-        let version = revision.max(last + 1);
+        let version = at_least.max(last + 1);
         self.versions.insert(name.clone(), version);
         version
     }

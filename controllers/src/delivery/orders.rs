@@ -33,6 +33,8 @@ pub(super) fn issue(
     seen: &Seen<'_>,
     account: &mut Account,
 ) {
+    // A cluster that is no longer concerned starts from nothing when it is concerned again.
+    account.ordered.retain(|name, _| seen.clusters.contains_key(name));
     let now = next_step(seen, account);
     for (name, part) in &seen.clusters {
         let Some(orders) = fleet.member(name) else { continue };
@@ -90,7 +92,9 @@ fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
         .map(|(name, part)| {
             let applied = account.ordered.get(name).copied().unwrap_or(0);
             let (target, ready) = (target(part), part.ready.min(applied));
-            (name.clone(), Stage { target, applied, ready, is_reachable: part.is_reachable })
+            // What a cluster was told before a restart is known; how it is, only when it has spoken.
+            let is_reachable = part.is_reachable && (applied == 0 || part.said.is_some());
+            (name.clone(), Stage { target, applied, ready, is_reachable })
         })
         .collect();
     let wanted: u32 = stages.values().map(|stage| stage.target).fold(0, u32::saturating_add);
@@ -129,6 +133,10 @@ fn present(
     account: &mut Account,
 ) {
     let Some(template) = &seen.template else { return };
+    // A template that is ahead of its binding waits for it: content and replicas change together.
+    if seen.generation != seen.binding.spec.observed_generation {
+        return;
+    }
     let Some(member) = clusters.member(name.as_str()) else { return };
     let manifest = match render(overrides, &member.cluster, replicas, seen, template, name) {
         Ok(manifest) => manifest,
@@ -142,7 +150,9 @@ fn present(
     account.gone.remove(name);
     let digest = sync::digest(&manifest);
     let on_conflict = on_conflict(seen.binding.spec.conflict_resolution);
-    if let Some(Order::Present(known)) = orders.get(seen.object)
+    let known = orders.get(seen.object);
+    let version = known.as_ref().map_or(0, |order| order.version() + 1).max(client.revision());
+    if let Some(Order::Present(known)) = known
         && known.digest == digest
         && known.template_generation == seen.generation
         && known.on_conflict == on_conflict
@@ -152,7 +162,7 @@ fn present(
     need_namespace(client, orders, seen);
     let desired = Desired {
         object: seen.object.clone(),
-        version: account.next_version(name, client.revision()),
+        version: account.next_version(name, version),
         digest,
         binding: identity(seen),
         template_generation: seen.generation,

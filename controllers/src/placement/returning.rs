@@ -79,6 +79,14 @@ fn leave(place: &Place<'_>, evicted: &mut BTreeMap<ClusterName, Eviction>, retur
         failover: place.intent.placement.failover,
         now,
     });
+    let held = decision.held.into_iter().map(|(name, held)| (name, held.to_string()));
+    returning.remarks.extend(held);
+    sooner(&mut returning.again, decision.again);
+    // Who judges the fleet sees signs of failure before they are verdicts, so its brake is on earlier.
+    if let Some(brake) = place.gathered.clusters.brake() {
+        returning.remarks.extend(decision.leave.into_iter().map(|name| (name, brake.to_owned())));
+        return;
+    }
     for name in &decision.leave {
         let eviction = Eviction {
             cluster: name.as_str().to_owned(),
@@ -88,9 +96,7 @@ fn leave(place: &Place<'_>, evicted: &mut BTreeMap<ClusterName, Eviction>, retur
         };
         evicted.insert(name.clone(), eviction);
     }
-    returning.remarks.extend(decision.held.into_iter().map(|(name, held)| (name, held.to_string())));
     returning.released = decision.leave;
-    sooner(&mut returning.again, decision.again);
 }
 
 /// Asks how many replicas a cluster that was left may have again. An entry that is done loses its cluster's name.
