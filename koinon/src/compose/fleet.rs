@@ -38,8 +38,9 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
     let (healths, told) = watch::channel(Healths::default());
 
     tasks.spawn("intake of feedback", ends(observations::run(said, seen.clone()), stop));
-    tasks
-        .spawn("intake of DNS reports", ends(vantages::run(dns.probes, dns.answers, vantages.clone()), stop));
+    // Without a DNS server nobody reports, and the intake has nothing to wait for.
+    let intake = vantages::run(dns.probes, dns.answers, vantages.clone());
+    tasks.spawn("intake of DNS reports", ends(lasting(intake), stop));
     tasks.spawn("placement", ends(placement::run(server.client("placement"), stop.clone()), stop));
     let links = delivery::Links {
         client: server.client("delivery"),
@@ -80,6 +81,12 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
         session::run(config, links, stop)
     };
     tasks.spawn("members", ends(members::run(links, connect), stop));
+}
+
+/// A loop that may have nothing to do, and whose end means nothing.
+async fn lasting(run: impl Future<Output = ()>) {
+    run.await;
+    std::future::pending::<()>().await;
 }
 
 /// A loop that ends when the host does.
