@@ -214,7 +214,11 @@ fn queries(n_names: usize) -> Result<Vec<Vec<u8>>> {
 
 /// The question's id, NOERROR, with authority, one record.
 fn is_answer(sent: &[u8], got: &[u8]) -> bool {
-    got.len() > 12 && got[..2] == sent[..2] && got[2] & 0x84 == 0x84 && got[3] & 0xf == 0 && got[6..8] == [0, 1]
+    got.len() > 12
+        && got[..2] == sent[..2]
+        && got[2] & 0x84 == 0x84
+        && got[3] & 0xf == 0
+        && got[6..8] == [0, 1]
 }
 
 fn socket() -> Result<UdpSocket> {
