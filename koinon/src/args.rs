@@ -94,9 +94,9 @@ pub(crate) struct SimulateArgs {
     /// Where its API listens; its load balancers have the same address
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:7443")]
     pub(crate) listen: SocketAddr,
-    /// Where its kubeconfig is written
-    #[arg(long, value_name = "FILE", default_value = "NAME.kubeconfig")]
-    pub(crate) kubeconfig: PathBuf,
+    /// Where its kubeconfig is written (default: NAME.kubeconfig)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// Nodes, each with 8 CPUs, 32 GiB and room for 110 pods
     #[arg(long, value_name = "COUNT", default_value_t = 3)]
     pub(crate) nodes: u32,

@@ -32,8 +32,18 @@ const MEMBER_DEADLINE: Duration = Duration::from_secs(5);
 /// How long to wait for the host to report the new cluster as ready.
 const READY_WAIT: Duration = Duration::from_secs(30);
 
-/// Joins a cluster.
+/// Joins a cluster and waits until it is ready.
 pub(crate) async fn run(args: JoinArgs) -> anyhow::Result<Outcome> {
+    let (host, server) = join(&args).await?;
+    render::print(&format!("cluster {} joined ({server})\n", args.name));
+    report_ready(&host, &args.name).await
+}
+
+/// Joins a cluster: gives the host, and where the cluster's API is.
+///
+/// # Errors
+/// When either does not answer, or the cluster is in the fleet under another name.
+pub(crate) async fn join(args: &JoinArgs) -> anyhow::Result<(Host, String)> {
     let labels = parse_labels(&args.labels)?;
     let (kubeconfig, server) = self_contained(&args.kubeconfig, args.context.as_deref())?;
     let identity = identify(&kubeconfig).await.with_context(|| {
@@ -49,9 +59,8 @@ pub(crate) async fn run(args: JoinArgs) -> anyhow::Result<Outcome> {
             bail!("join {}: this cluster is in the fleet already, as {name}; unjoin it first", args.name);
         }
     }
-    write(&host, &args, &kubeconfig, &server, &identity, labels).await?;
-    render::print(&format!("cluster {} joined ({server})\n", args.name));
-    report_ready(&host, &args.name).await
+    write(&host, args, &kubeconfig, &server, &identity, labels).await?;
+    Ok((host, server))
 }
 
 async fn write(

@@ -121,7 +121,7 @@ const POLICIES: &[Mistake] = &[
     (
         "kind: GlobalRecord\nmetadata: {name: a}\nspec: {host: a.global.example, endpoints: {}}",
         "spec.endpoints",
-        "exactly one",
+        "one of service, ingress or addresses",
     ),
     (
         "kind: GlobalRecord\nmetadata: {name: a}\nspec: {host: a.global.example, endpoints: {addresses: [{cluster: a, ips: [300.1.1.1]}]}}",
