@@ -81,7 +81,7 @@ impl Members {
     }
 
     fn catch_up(&self, name: &str, fleet: &Fleet, observations: &Observations) {
-        let name = ClusterName::try_from(name).unwrap();
+        let name = ClusterName::try_from(name).expect("tests name members well");
         let orders = fleet.ensure(&name);
         for order in orders.all() {
             self.take(name.as_str(), &orders, order.object(), observations);
