@@ -46,9 +46,13 @@ use write::Write;
 /// differ in answering, shorter than anybody notices.
 const FEEDBACK_DELAY: Duration = Duration::from_millis(15);
 
-/// How long a status that says nothing but "ordered" is held back: the first answers usually come before it is over, and save
-/// a write.
-const PENDING_DELAY: Duration = Duration::from_millis(250);
+/// How long the first status is held back while some member has not answered: the first answers usually come before it is over,
+/// and save a write each.
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+
+/// From one status to the next that says nothing but other counts. A member's replicas become ready one after the other, and
+/// nobody reads five words a second.
+const COUNTS_DELAY: Duration = Duration::from_millis(200);
 
 /// What the controller works with.
 pub struct Links {
@@ -185,15 +189,21 @@ impl Controller for Delivery {
         let seen = gather::gather(&sources, account);
         orders::issue(&self.client, &self.fleet, &self.overrides, &self.clusters, &seen, account);
         let outcome = report::report(&seen, account, now);
-        let is_new = account.is_new(now, PENDING_DELAY);
-        if outcome.says_only_pending && is_new && binding.is_fresh() {
-            let again = now + PENDING_DELAY;
-            return Decision { again: Some(again), ..Decision::nothing() };
+        let held_until = if binding.is_fresh() && outcome.awaits_answers {
+            account.is_new_until(FIRST_DELAY)
+        } else if outcome.is_news(&binding) {
+            now
+        } else {
+            account.is_told_until(COUNTS_DELAY)
+        };
+        let Some(write) = outcome.into_write(&binding, template.as_deref().zip(resource)) else {
+            return Decision::nothing();
+        };
+        if held_until > now {
+            return Decision { again: Some(held_until), ..Decision::nothing() };
         }
-        Decision {
-            write: outcome.into_write(&binding, template.as_deref().zip(resource)),
-            ..Decision::nothing()
-        }
+        account.note_told(now);
+        Decision::write(write)
     }
 
     fn write(&self, write: Write) -> impl Future<Output = Result<(), Status>> + Send + 'static {

@@ -35,6 +35,8 @@ pub(super) struct Account {
     /// Why there is no manifest for a member.
     pub(super) unrendered: BTreeMap<ClusterName, String>,
     opened: Timestamp,
+    /// When its owner was last told something.
+    told: Timestamp,
 }
 
 // === impl Ledger ===
@@ -56,6 +58,7 @@ impl Ledger {
                 gone: gone(binding),
                 unrendered: BTreeMap::new(),
                 opened: clock::now(),
+                told: Timestamp::default(),
             }
         })
     }
@@ -103,8 +106,18 @@ impl Account {
         version
     }
 
-    /// Whether it was opened a moment ago.
-    pub(super) fn is_new(&self, now: Timestamp, moment: Duration) -> bool {
-        now.since(self.opened) < moment
+    /// Until when it is new.
+    pub(super) fn is_new_until(&self, moment: Duration) -> Timestamp {
+        self.opened + moment
+    }
+
+    /// Until when its owner was told something a moment ago.
+    pub(super) fn is_told_until(&self, moment: Duration) -> Timestamp {
+        self.told + moment
+    }
+
+    /// Notes that its owner is told something now.
+    pub(super) fn note_told(&mut self, now: Timestamp) {
+        self.told = now;
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn issue(
 ) {
     // A cluster that is no longer concerned starts from nothing when it is concerned again.
     account.ordered.retain(|name, _| seen.clusters.contains_key(name));
+    account.unrendered.retain(|name, _| seen.clusters.contains_key(name));
     let now = next_step(seen, account);
     for (name, part) in &seen.clusters {
         let Some(orders) = fleet.member(name) else { continue };

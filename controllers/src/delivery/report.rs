@@ -23,8 +23,8 @@ use crate::bindings::Binding;
 pub(super) struct Outcome {
     status: BindingStatus,
     template: Option<Value>,
-    /// Nothing is told but that orders are on their way.
-    pub(super) says_only_pending: bool,
+    /// Whether some cluster has not answered its latest order.
+    pub(super) awaits_answers: bool,
 }
 
 /// Reports on one binding.
@@ -58,10 +58,10 @@ pub(super) fn report(seen: &Seen<'_>, account: &Account, now: Timestamp) -> Outc
         ready_replicas: told.ready.map(i64::from),
         clusters: each.collect(),
     };
-    let findings = [scheduled(binding), applied(&told), healthy(&told)];
+    let findings = [scheduled(binding), applied(&told, account), healthy(&told)];
     conditions::record(&mut status.conditions, &findings, generation, now);
-    let says_only_pending = told.clusters.values().all(|told| told.state == State::Pending);
-    Outcome { status, template: told.template, says_only_pending }
+    let awaits_answers = told.clusters.values().any(|told| told.state == State::Pending);
+    Outcome { status, template: told.template, awaits_answers }
 }
 
 fn standing<'a>(
@@ -104,6 +104,15 @@ fn delivery(said: &Feedback) -> Delivery<'_> {
 // === impl Outcome ===
 
 impl Outcome {
+    /// Whether others act upon what has changed: who has it, how far each is, what each was told to run.
+    pub(super) fn is_news(&self, binding: &Binding) -> bool {
+        let acted_upon = |status: &BindingStatus| {
+            let each = |told: &BindingClusterStatus| (told.name.clone(), told.state.clone(), told.replicas);
+            (status.observed_generation, status.clusters.iter().map(each).collect::<Vec<_>>())
+        };
+        acted_upon(&self.status) != acted_upon(&binding.status)
+    }
+
     /// What has to be written so that it is told; none when it is known already.
     pub(super) fn into_write(
         self,
@@ -145,7 +154,7 @@ fn scheduled(binding: &Binding) -> Finding {
     Finding { kind: ConditionType::Scheduled, truth, reason, message }
 }
 
-fn applied(told: &status::Report) -> Finding {
+fn applied(told: &status::Report, account: &Account) -> Finding {
     let in_state = |state: State| {
         let names =
             told.clusters.iter().filter(|(_, told)| told.state == state).map(|(name, _)| name.as_str());
@@ -164,6 +173,12 @@ fn applied(told: &status::Report) -> Finding {
         .map(|(state, reason)| (in_state(state), reason))
         .find(|(names, _)| !names.is_empty());
     match trouble {
+        Some((names, Reason::Refused)) if !account.unrendered.is_empty() => Finding {
+            kind: ConditionType::Applied,
+            truth: Truth::False,
+            reason: Reason::OverrideInvalid,
+            message: format!("in {names}"),
+        },
         Some((names, reason)) => Finding {
             kind: ConditionType::Applied,
             truth: Truth::False,
