@@ -109,3 +109,26 @@ async fn nothing_moves_for_a_lost_api_or_while_the_host_brakes() -> Result<()> {
     world.end().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_host_that_starts_again_halfway_goes_on_where_it_was() -> Result<()> {
+    let mut world = shop().await?;
+    world.lose("on-prem").await?;
+    world.runs([Some(6), Some(5), Some(5)]).await?;
+    world.restart().await?;
+    world.runs([Some(6), Some(5), Some(5)]).await?;
+    world.members.set_slow("on-prem", true, &world.fleet, &world.observations);
+    world.regain("on-prem").await?;
+    world.runs([Some(3), Some(5), Some(5)]).await?;
+    let n_told = world.members.history().len();
+    world.restart().await?;
+    world.runs([Some(3), Some(5), Some(5)]).await?;
+    for told in &world.members.history()[n_told..] {
+        let run = ["on-prem", "cloud-a", "cloud-b"].map(|name| told.get(name).copied());
+        ensure!(run == [Some(3), Some(5), Some(5)], "somebody was told otherwise: {told:?}");
+    }
+    world.members.set_slow("on-prem", false, &world.fleet, &world.observations);
+    world.runs([Some(6), Some(2), Some(2)]).await?;
+    world.end().await;
+    Ok(())
+}

@@ -29,6 +29,9 @@ use super::members::Members;
 /// Everything here takes milliseconds; a busy machine may take its time.
 const SOON: Duration = Duration::from_secs(20);
 
+/// Every member, in the order in which tests speak of them.
+const MEMBERS: [&str; 3] = ["on-prem", "cloud-a", "cloud-b"];
+
 /// A host, its loops and its members.
 pub(super) struct World {
     pub(super) client: Client,
@@ -57,7 +60,7 @@ impl World {
             stop,
             tasks: JoinSet::new(),
         };
-        for name in ["on-prem", "cloud-a", "cloud-b"] {
+        for name in MEMBERS {
             world.join(name).await?;
         }
         world.start_loops();
@@ -65,7 +68,22 @@ impl World {
         Ok(world)
     }
 
+    /// The host's loops end and begin again with nothing but what is stored. The members go on.
+    pub(super) async fn restart(&mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        self.tasks.shutdown().await;
+        (self.stop, _) = watch::channel(false);
+        (self.fleet, self.observations) = (Fleet::default(), Observations::default());
+        self.start_loops();
+        self.is_quiet().await.map(drop)
+    }
+
     fn start_loops(&mut self) {
+        for name in MEMBERS {
+            let name = ClusterName::try_from(name).expect("tests name members well");
+            let play = self.members.clone().play(name, self.fleet.clone(), self.observations.clone());
+            self.tasks.spawn(play);
+        }
         let links = delivery::Links {
             client: self.server.client("delivery"),
             fleet: self.fleet.clone(),
@@ -75,18 +93,11 @@ impl World {
         self.tasks.spawn(delivery::run(links, self.stop.subscribe()));
     }
 
-    async fn join(&mut self, name: &str) -> Result<()> {
+    async fn join(&self, name: &str) -> Result<()> {
         let connection = json!({"secretRef": {"namespace": "koinon-system", "name": name}});
         self.create("Cluster", json!({"metadata": {"name": name}, "spec": {"connection": connection}}))
             .await?;
-        self.judge(name, "Ready", &json!({})).await?;
-        let play = self.members.clone().play(
-            ClusterName::try_from(name)?,
-            self.fleet.clone(),
-            self.observations.clone(),
-        );
-        self.tasks.spawn(play);
-        Ok(())
+        self.judge(name, "Ready", &json!({})).await
     }
 
     /// Writes what the judge of the fleet would.
@@ -179,7 +190,7 @@ impl World {
     /// Waits until the members run so many replicas of the Deployment `web`, none meaning that it is not there.
     pub(super) async fn runs(&self, wanted: [Option<i64>; 3]) -> Result<()> {
         self.until(format!("the members run {wanted:?}"), |world| {
-            let run = ["on-prem", "cloud-a", "cloud-b"].map(|name| world.members.replicas(name));
+            let run = MEMBERS.map(|name| world.members.replicas(name));
             ensure!(run == wanted, "they run {run:?}");
             Ok(())
         })
