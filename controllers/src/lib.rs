@@ -36,3 +36,5 @@ mod clock;
 mod clusters;
 mod resources;
 mod sources;
+#[cfg(test)]
+mod testing;

@@ -12,7 +12,10 @@
 
 mod backends;
 mod table;
+#[cfg(test)]
+mod tests;
 mod told;
+mod workloads;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,19 +26,27 @@ use koinon_types::names::{NameTable, NameTableSender, RecordRef};
 use koinon_types::sync::Feedback;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tracing::info;
+use tokio::time::Instant;
+use tracing::debug;
 
 use crate::bindings;
 use crate::clock;
 use crate::cluster_health::Healths;
+use crate::clusters::{self, Clusters};
 use crate::observations::Observations;
 use crate::resources;
-use crate::sources::Sources;
+use crate::sources::{Change, Sources};
 use crate::vantages::Vantages;
+use backends::Found;
 use table::Made;
+use workloads::Workloads;
 
-/// After a change, more of them are waited for: a burst of feedback costs one table, and a verdict waits no longer than this.
+/// After a change, more of them are waited for: a burst of feedback costs one table.
 const GATHER_DELAY: Duration = Duration::from_millis(10);
+
+/// How much longer than making a table took the next one waits, unless a verdict asks for it: names take a fifth of one core at
+/// most, however busy the members are.
+const REST_FACTOR: u32 = 4;
 
 /// From one look at everything to the next: heals what an event missed.
 const PASS_INTERVAL: Duration = Duration::from_secs(10);
@@ -66,29 +77,52 @@ pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
     let mut pass = tokio::time::interval(PASS_INTERVAL);
     let mut statuses = tokio::time::interval(STATUS_INTERVAL);
     loop {
-        let concerns = tokio::select! {
+        let concern = tokio::select! {
             changes = names.sources.next() => match changes {
-                Some(_) => true,
+                Some(changes) => names.take(&changes),
                 None => return,
             },
-            said = news.changed() => said.iter().any(|said| concerns_names(said)),
+            said = news.changed() => Concern::some(said.iter().any(|said| concerns_names(said))),
             Ok(()) = healths.changed() => {
                 healths.borrow_and_update();
-                true
+                Concern::Urgent
             }
             // What nodes see changes statuses, and not the table.
-            Ok(()) = seen.changed() => false,
-            _ = pass.tick() => true,
+            Ok(()) = seen.changed() => Concern::None,
+            _ = pass.tick() => Concern::Some,
             _ = statuses.tick() => {
                 names.tell();
-                false
+                Concern::None
+            }
+            () = sleep_until(names.due) => {
+                names.publish();
+                Concern::None
             }
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        if concerns {
-            tokio::time::sleep(GATHER_DELAY).await;
-            names.publish();
-        }
+        names.plan(concern, Instant::now());
+    }
+}
+
+/// How much a change concerns the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concern {
+    None,
+    Some,
+    /// A verdict: names follow at once.
+    Urgent,
+}
+
+impl Concern {
+    fn some(concerned: bool) -> Self {
+        if concerned { Self::Some } else { Self::None }
+    }
+}
+
+async fn sleep_until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -103,7 +137,14 @@ fn concerns_names(said: &Feedback) -> bool {
 struct Names {
     links: Links,
     sources: Sources,
-    made: Made,
+    clusters: Clusters,
+    workloads: Workloads,
+    /// The table made last; none before the first, when nothing can be told and what was written down still counts.
+    made: Option<Made>,
+    /// When the table is made anew.
+    due: Option<Instant>,
+    /// Before when it is not, unless it is urgent.
+    rested: Instant,
     /// The generation in which each record changed last.
     changed_in: BTreeMap<RecordRef, u64>,
     telling: Option<JoinHandle<()>>,
@@ -115,22 +156,70 @@ impl Names {
     fn of_host(links: Links) -> Self {
         let own = [resources::zones(), resources::records(), resources::namespaces(), resources::clusters()];
         let more = [resources::services(), resources::ingresses()];
-        let followed = own.into_iter().chain(more).chain(bindings::resources());
-        let sources = Sources::follow(&links.client, followed);
-        Self { sources, links, made: Made::default(), changed_in: BTreeMap::new(), telling: None }
+        let followed = own.into_iter().chain(more).chain(resources::workloads()).chain(bindings::resources());
+        Self {
+            sources: Sources::follow(&links.client, followed),
+            clusters: Clusters::of_host(&links.client),
+            workloads: Workloads::of_host(&links.client),
+            made: None,
+            due: None,
+            rested: Instant::now(),
+            changed_in: BTreeMap::new(),
+            telling: None,
+            links,
+        }
+    }
+
+    /// Takes changes of the host's objects in.
+    fn take(&mut self, changes: &[Change]) -> Concern {
+        let mut concerned = false;
+        for change in changes {
+            concerned |= if *change.resource == resources::clusters() {
+                match self.clusters.apply(&change.object, change.is_there) {
+                    clusters::News::Nothing | clusters::News::Capacity => false,
+                    clusters::News::Standing => true,
+                }
+            } else if workloads::is_workload(change) {
+                self.workloads.take(change)
+            } else {
+                true
+            };
+        }
+        Concern::some(concerned)
+    }
+
+    /// Plans when the table is made anew.
+    fn plan(&mut self, concern: Concern, now: Instant) {
+        let at = match concern {
+            Concern::None => return,
+            Concern::Some => (now + GATHER_DELAY).max(self.rested),
+            Concern::Urgent => now,
+        };
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
     /// Makes the table anew, and publishes it when it says something else.
     fn publish(&mut self) {
+        let started = Instant::now();
+        self.due = None;
         let now = clock::now();
         let healths = Arc::clone(&self.links.healths.borrow());
-        let made = table::make(&self.links.client, &self.links.observations, &healths, &self.made, now);
+        let found = Found {
+            client: &self.links.client,
+            observations: &self.links.observations,
+            clusters: &self.clusters,
+            workloads: &self.workloads,
+        };
+        let made = table::make(found, &healths, self.made.as_ref().unwrap_or(&Made::default()), now);
+        self.rested = Instant::now() + started.elapsed() * REST_FACTOR;
         let before = self.links.table.borrow().clone();
         if made.zones == before.zones && made.records == before.records {
-            self.made = made;
+            self.made = Some(made);
             return;
         }
-        let generation = self.links.client.revision().max(before.generation + 1);
+        // Seconds as well as versions, because not every table follows from a write, and the next start must begin above this one.
+        let seconds = u64::try_from(now.as_seconds()).unwrap_or_default();
+        let generation = self.links.client.revision().max(before.generation + 1).max(seconds);
         let known: BTreeMap<&RecordRef, _> =
             before.records.iter().map(|record| (&record.source, record)).collect();
         for record in &made.records {
@@ -139,14 +228,14 @@ impl Names {
             }
         }
         let table = NameTable { generation, zones: made.zones.clone(), records: made.records.clone() };
-        info!(
+        debug!(
             generation,
             zones = table.zones.len(),
             names = table.records.len(),
             "publishing the table of names"
         );
         self.links.table.send_replace(Arc::new(table));
-        self.made = made;
+        self.made = Some(made);
     }
 
     /// Tells owners what has changed about their records and zones, unless the last time is still being written.
@@ -154,8 +243,9 @@ impl Names {
         if self.telling.as_ref().is_some_and(|telling| !telling.is_finished()) {
             return;
         }
+        let Some(made) = &self.made else { return };
         let seen = told::Seen {
-            made: &self.made,
+            made,
             changed_in: &self.changed_in,
             probes: &self.links.vantages.probes(),
             answers: &self.links.vantages.answers(),

@@ -26,7 +26,9 @@ pub enum Standing {
     Unheard,
     /// API and data plane are gone.
     Lost,
-    /// It is leaving the fleet.
+    /// It was lost, is back, and has not yet said what it runs now.
+    Returning,
+    /// It is leaving the fleet, or being drained.
     Leaving,
 }
 
@@ -55,7 +57,7 @@ pub enum Withdrawn {
     ClusterUnreachable,
     /// No replica behind it is ready.
     NotReady,
-    /// Its cluster is leaving.
+    /// Its cluster is leaving, or being drained.
     Draining,
 }
 
@@ -75,10 +77,32 @@ pub fn steer(candidate: &Candidate<'_>, source: Option<&WeightSource>) -> Steere
     let withdrawn = match candidate.standing {
         Standing::Lost => Some(Withdrawn::ClusterUnreachable),
         Standing::Leaving => Some(Withdrawn::Draining),
+        Standing::Returning => Some(Withdrawn::NotReady),
         Standing::Followed if nothing_ready => Some(Withdrawn::NotReady),
         Standing::Followed | Standing::Unheard => None,
     };
     Steered { weight, withdrawn }
+}
+
+/// The largest factor by which weights are multiplied, so that they stay numbers that a person can read. 2,520 is divisible by
+/// every number up to 10; beyond that, shares are right to within a thousandth.
+const FACTOR_MAX: u32 = 2_520;
+
+/// By what the weight of each cluster's addresses is multiplied, so that a cluster has its share however many it has.
+///
+/// Shape: in the order of `n_addresses`, which counts the addresses of each cluster in one family; all ones when each has one.
+#[must_use]
+pub fn factors(n_addresses: &[u32]) -> Vec<u32> {
+    let common = n_addresses.iter().filter(|n| **n > 0).try_fold(1_u32, |common, n| {
+        let multiple = common / greatest_common_divisor(common, *n) * n;
+        (multiple <= FACTOR_MAX).then_some(multiple)
+    });
+    let common = common.unwrap_or(FACTOR_MAX);
+    n_addresses.iter().map(|n| (common / (*n).max(1)).max(1)).collect()
+}
+
+fn greatest_common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -123,10 +147,26 @@ mod tests {
             (Standing::Unheard, 0, None),
             (Standing::Unheard, 4, None),
             (Standing::Lost, 4, Some(Withdrawn::ClusterUnreachable)),
+            (Standing::Returning, 4, Some(Withdrawn::NotReady)),
             (Standing::Leaving, 4, Some(Withdrawn::Draining)),
         ];
         for (standing, ready, withdrawn) in rows {
             assert_eq!(steered(standing, ready, None).1, withdrawn, "{standing:?} with {ready} ready");
+        }
+    }
+
+    #[test]
+    fn a_cluster_has_its_share_however_many_addresses_it_has() {
+        let rows: [(&[u32], &[u32]); 6] = [
+            (&[], &[]),
+            (&[1, 1, 1], &[1, 1, 1]),
+            (&[1, 2], &[2, 1]),
+            (&[2, 3, 0], &[3, 2, 6]),
+            (&[4, 6], &[3, 2]),
+            (&[997, 991, 1], &[2, 2, 2_520]),
+        ];
+        for (n_addresses, wanted) in rows {
+            assert_eq!(factors(n_addresses), wanted, "{n_addresses:?}");
         }
     }
 }

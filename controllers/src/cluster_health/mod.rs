@@ -11,6 +11,8 @@
 
 mod evidence;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ use tracing::{debug, info, warn};
 use crate::clock;
 use crate::resources;
 use crate::vantages::Vantages;
+
+pub(crate) use status::UNREACHABLE;
 
 /// How long changes that are no verdict may wait to be written, so that a busy member costs a write every ten seconds.
 const COALESCE: Duration = Duration::from_secs(10);
@@ -76,20 +80,24 @@ pub async fn run(links: Links) {
     let Links { client, mut reports, vantages, healths } = links;
     let mut clusters = client.watch(&resources::clusters());
     let mut seen = vantages.changes();
+    // What was reported before counts as well.
+    seen.mark_changed();
     let mut ticks = tokio::time::interval(INTERVAL);
     let mut judges = Judges { client, vantages, healths, members: BTreeMap::new(), started: Instant::now() };
     loop {
         // A member's own report concerns that member alone; anything else may concern all of them.
         let concerned = tokio::select! {
+            // In this order, so that a member is known before it is judged, and time passes however much is reported.
+            biased;
             event = clusters.next() => match event {
                 Some(Event::Applied(cluster)) => judges.joined(&cluster),
                 Some(Event::Deleted(cluster)) => judges.left(cluster.name()),
                 Some(Event::Synced) => continue,
                 None => return,
             },
-            Some(report) = reports.recv() => judges.take(report),
-            Ok(()) = seen.changed() => judges.look(),
             _ = ticks.tick() => judges.members.keys().cloned().collect(),
+            Ok(()) = seen.changed() => judges.look(),
+            Some(report) = reports.recv() => judges.take(report),
         };
         judges.judge(&concerned, clock::now());
         judges.write(&concerned, Instant::now()).await;
@@ -250,7 +258,8 @@ impl Member {
     /// What its Cluster should say; none before it was judged.
     fn status(&self, brake: Option<&failover::Held>) -> Option<ClusterStatus> {
         let judgement = self.judgement.as_ref()?;
-        let seen = status::Seen { judgement, report: self.report.as_ref(), brake };
+        let n_failures = self.evidence.api.failures.map_or(0, |run| run.count);
+        let seen = status::Seen { judgement, report: self.report.as_ref(), n_failures, brake };
         Some(status::next(&self.written, &seen, self.generation, clock::now()))
     }
 

@@ -12,13 +12,15 @@ use koinon_types::v1alpha1::{
 };
 
 /// The taint of a lost member.
-pub(super) const UNREACHABLE: &str = "koinon.io/unreachable";
+pub(crate) const UNREACHABLE: &str = "koinon.io/unreachable";
 
 /// Everything a status is made from.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) judgement: &'a Judgement,
     pub(super) report: Option<&'a MemberReport>,
+    /// Failed probes in a row.
+    pub(super) n_failures: u32,
     /// Whether so much of the fleet looks dead that nothing is moved.
     pub(super) brake: Option<&'a Held>,
 }
@@ -213,9 +215,9 @@ fn api_reachable(seen: &Seen<'_>, before: &[Condition]) -> Finding {
         Api::Gone => of(Truth::False, reason, &judgement.api_text),
         Api::Estranged => of(Truth::False, reason, &format!("api: {said}")),
         Api::Stale => of(Truth::Unknown, Reason::NotYetProbed, &judgement.api_text),
-        // A blip is not news.
+        // One failure is not news. More of them are told, because the brake counts whom it doubts.
         Api::Unclear => match conditions::find(before, ConditionType::ApiReachable) {
-            Some(known) if known.status == Truth::True.as_str() => {
+            Some(known) if known.status == Truth::True.as_str() && seen.n_failures < 2 => {
                 of(Truth::True, Reason::ApiAnswers, &known.message)
             }
             Some(_) | None => of(Truth::Unknown, reason, &judgement.api_text),
@@ -320,7 +322,7 @@ mod tests {
     }
 
     fn after(before: &ClusterStatus, judgement: &Judgement, report: &MemberReport) -> ClusterStatus {
-        let seen = Seen { judgement, report: Some(report), brake: None };
+        let seen = Seen { judgement, report: Some(report), n_failures: 1, brake: None };
         next(before, &seen, 1, Timestamp::from_seconds(200))
     }
 
@@ -375,11 +377,16 @@ mod tests {
     }
 
     #[test]
-    fn a_blip_changes_no_condition() {
+    fn one_failure_changes_no_condition_and_two_cast_doubt() {
         let unclear = judgement(Verdict::Ready, Api::Unclear, DataPlane::Up);
-        let status = after(&well(), &unclear, &report(ApiOutcome::Refused));
+        let report = report(ApiOutcome::Refused);
+        let status = after(&well(), &unclear, &report);
         assert_eq!(words(&status, ConditionType::ApiReachable), ("True", "ApiAnswers"));
         assert_eq!(compare(&well(), &status), Change::Counts);
+        let seen = Seen { judgement: &unclear, report: Some(&report), n_failures: 2, brake: None };
+        let status = next(&well(), &seen, 1, Timestamp::from_seconds(200));
+        assert_eq!(words(&status, ConditionType::ApiReachable), ("Unknown", "ConnectionRefused"));
+        assert_eq!(words(&status, ConditionType::Ready).0, "True");
     }
 
     #[test]
@@ -397,7 +404,7 @@ mod tests {
         let judgement = judgement(Verdict::Unreachable, Api::Gone, DataPlane::Down);
         let brake = Held::Brake { unhealthy: 2, total: 3 };
         let report = report(ApiOutcome::Refused);
-        let seen = Seen { judgement: &judgement, report: Some(&report), brake: Some(&brake) };
+        let seen = Seen { judgement: &judgement, report: Some(&report), n_failures: 9, brake: Some(&brake) };
         let status = next(&well(), &seen, 1, Timestamp::from_seconds(200));
         assert_eq!(words(&status, ConditionType::Ready), ("False", "Braked"));
         assert_eq!(compare(&lost(), &status), Change::Verdict);

@@ -13,6 +13,8 @@
 
 mod credentials;
 mod leave;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -1,9 +1,11 @@
 //! From what was gathered to the table of names. A host belongs to the zone that is closest above it, and to the record that
 //! asked first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use koinon_api_server::local::{Client, Stored};
+use koinon_model::cluster::State;
 use koinon_model::health::Verdict;
 use koinon_model::name::ClusterName;
 use koinon_model::served_name;
@@ -14,11 +16,14 @@ use koinon_types::convert::{self, CheckedRecord, CheckedZone, EndpointSource};
 use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Target, Withdrawal, Zone};
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
-use super::backends::{self, Backend};
-use crate::cluster_health::{Health, Healths};
-use crate::observations::Observations;
+use super::backends::{Backend, Found};
+use crate::cluster_health::{Health, Healths, UNREACHABLE};
+use crate::clusters::Member;
 use crate::resources;
 use crate::templates::labels;
+
+/// The taint by which an operator takes a cluster out of service.
+const DRAIN: &str = "koinon.io/drain";
 
 /// The parts of a table, and why some records are not in it.
 #[derive(Clone, Debug, Default)]
@@ -26,44 +31,46 @@ pub(super) struct Made {
     pub(super) zones: Vec<Zone>,
     pub(super) records: Vec<Record>,
     pub(super) left_out: BTreeMap<RecordRef, (Reason, String)>,
+    /// Clusters that were lost, and have not said since what they run.
+    unproven: BTreeSet<ClusterName>,
 }
 
 /// Makes the table. `before` is the one made last, from which endpoints keep since when they are as they are.
-pub(super) fn make(
-    client: &Client,
-    observations: &Observations,
-    healths: &Healths,
-    before: &Made,
-    now: Timestamp,
-) -> Made {
-    let zones = zones(client);
-    let mut made = Made::default();
+pub(super) fn make(found: Found<'_>, healths: &Healths, before: &Made, now: Timestamp) -> Made {
+    let zones = zones(found.client);
+    let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
     let mut taken: BTreeMap<String, RecordRef> = BTreeMap::new();
-    for (stored, checked) in records(client) {
+    for (stored, checked) in records(found.client) {
         let source = checked.source.clone();
         let host = checked.host.as_str().to_owned();
-        let placed = zone_of(client, &zones, &checked).and_then(|zone| match taken.get(&host) {
+        let placed = zone_of(found.client, &zones, &checked).and_then(|zone| match taken.get(&host) {
             Some(owner) => {
                 Err((Reason::HostTaken, format!("{}/{} has the name", owner.namespace, owner.name)))
             }
             None => Ok(zone),
         });
-        let built = placed.and_then(|zone| {
-            let endpoints = endpoints(client, observations, healths, &stored, &checked)?;
-            Ok((zone, endpoints))
-        });
+        let built = placed.and_then(|zone| Ok((zone, endpoints(found, &stored, &checked)?)));
         match built {
-            Ok((zone, endpoints)) => {
+            Ok((zone, backends)) => {
                 taken.insert(host, source);
-                made.records.push(record(zone, &endpoints, checked, healths, before, now));
+                let record = Build { found, healths, unproven: &made.unproven, before, now };
+                made.records.push(record.record(zone, &backends, checked));
             }
-            Err(why) => _ = made.left_out.insert(source, why),
+            Err(why) => drop(made.left_out.insert(source, why)),
         }
     }
     made.records.sort_by(|a, b| a.host.cmp(&b.host));
     made.zones = zones.into_iter().map(|zone| zone.zone).collect();
     made.zones.sort_by(|a, b| a.apex.cmp(&b.apex));
     made
+}
+
+/// The clusters whose word is from before they were lost.
+fn unproven(healths: &Healths, before: &BTreeSet<ClusterName>) -> BTreeSet<ClusterName> {
+    let is_unproven = |(name, health): &(&ClusterName, &Health)| {
+        health.lost || (before.contains(*name) && !health.followed)
+    };
+    healths.iter().filter(is_unproven).map(|(name, _)| name.clone()).collect()
 }
 
 fn zones(client: &Client) -> Vec<CheckedZone> {
@@ -112,94 +119,140 @@ fn zone_of(
 
 /// What stands behind a record in every cluster.
 fn endpoints(
-    client: &Client,
-    observations: &Observations,
-    healths: &Healths,
+    found: Found<'_>,
     stored: &Stored,
     record: &CheckedRecord,
 ) -> Result<BTreeMap<ClusterName, Backend>, (Reason, String)> {
-    let namespace = &record.source.namespace;
-    let missing =
-        |kind: &str, name: &str| (Reason::NotFound, format!("there is no {kind} {namespace}/{name}"));
-    let mut backends = match &record.endpoints {
+    let (resource, name) = match &record.endpoints {
         EndpointSource::Addresses(addresses) => {
             let written = addresses.iter().map(|(cluster, targets)| {
                 (cluster.clone(), Backend { targets: targets.iter().cloned().collect(), replicas: None })
             });
             return Ok(written.collect());
         }
-        EndpointSource::Service { name } => {
-            backends::of(client, observations, &resources::services(), namespace, name)
-                .ok_or_else(|| missing("Service", name))?
-        }
-        EndpointSource::Ingress { name } => {
-            backends::of(client, observations, &resources::ingresses(), namespace, name)
-                .ok_or_else(|| missing("Ingress", name))?
-        }
+        EndpointSource::Service { name } => (resources::services(), name),
+        EndpointSource::Ingress { name } => (resources::ingresses(), name),
     };
-    // After a restart of the host, a cluster whose API is gone cannot say again where it is reached.
+    let namespace = &record.source.namespace;
     let status: GlobalRecordStatus = v1alpha1::read(&stored.value(), "status").unwrap_or_default();
-    for known in status.endpoints {
-        let Ok(cluster) = ClusterName::try_from(known.cluster.as_str()) else { continue };
-        let is_heard = healths.get(&cluster).is_none_or(|health| health.followed);
-        if !is_heard && !backends.contains_key(&cluster) {
-            let address = known.address;
-            let target = address.parse().map_or_else(|_| Target::Hostname(address), Target::Ip);
-            backends.entry(cluster).or_default().targets.insert(target);
-        }
-    }
-    Ok(backends)
+    found
+        .of(&resource, namespace, name, &status.endpoints)
+        .ok_or_else(|| (Reason::NotFound, format!("there is no {} {namespace}/{name}", resource.kind)))
 }
 
-fn record(
-    zone: String,
-    backends: &BTreeMap<ClusterName, Backend>,
-    checked: CheckedRecord,
-    healths: &Healths,
-    before: &Made,
+/// What records are built from.
+struct Build<'a> {
+    found: Found<'a>,
+    healths: &'a Healths,
+    unproven: &'a BTreeSet<ClusterName>,
+    before: &'a Made,
     now: Timestamp,
-) -> Record {
-    let known = before.records.iter().find(|record| record.source == checked.source);
-    let mut endpoints = Vec::new();
-    let mut unstable = false;
-    for (cluster, backend) in backends {
-        let health = healths.get(cluster);
-        unstable |= health.is_some_and(|health| health.cluster.doubtful);
-        let candidate = Candidate { cluster, standing: standing(health), replicas: backend.replicas };
-        let steered = steering::steer(&candidate, checked.weights.as_ref());
-        let state =
-            steered.withdrawn.map_or(EndpointState::Serving, |why| EndpointState::Withdrawn(withdrawal(why)));
-        for target in &backend.targets {
-            let same = known.and_then(|record| {
-                record
-                    .endpoints
-                    .iter()
-                    .find(|known| known.cluster == cluster.as_str() && known.target == *target)
-            });
-            let since_ms =
-                same.filter(|known| known.state == state).map_or(now.as_millis(), |known| known.since_ms);
-            endpoints.push(Endpoint {
-                cluster: cluster.as_str().to_owned(),
-                target: target.clone(),
-                weight: steered.weight,
-                state,
-                since_ms,
-                evidence: evidence(health, backend),
-            });
+}
+
+impl Build<'_> {
+    fn record(
+        &self,
+        zone: String,
+        backends: &BTreeMap<ClusterName, Backend>,
+        checked: CheckedRecord,
+    ) -> Record {
+        let known = self.before.records.iter().find(|record| record.source == checked.source);
+        let shares = shares(backends);
+        let mut endpoints = Vec::new();
+        let mut unstable = false;
+        for (cluster, backend) in backends {
+            let health = self.healths.get(cluster);
+            unstable |= health.is_some_and(|health| health.cluster.doubtful);
+            let candidate =
+                Candidate { cluster, standing: self.standing(cluster), replicas: backend.replicas };
+            let steered = steering::steer(&candidate, checked.weights.as_ref());
+            let withdrawn = steered.withdrawn.map(withdrawal);
+            let state = withdrawn.map_or(EndpointState::Serving, EndpointState::Withdrawn);
+            unstable |= state != EndpointState::Serving;
+            for target in &backend.targets {
+                let is_same =
+                    |known: &&Endpoint| known.cluster == cluster.as_str() && known.target == *target;
+                let same = known.and_then(|record| record.endpoints.iter().find(is_same));
+                let same = same.filter(|known| known.state == state);
+                let share = shares.get(&(cluster, family(target))).copied().unwrap_or(1);
+                endpoints.push(Endpoint {
+                    cluster: cluster.as_str().to_owned(),
+                    target: target.clone(),
+                    weight: steered.weight.saturating_mul(share),
+                    state,
+                    since_ms: same.map_or(self.now.as_millis(), |known| known.since_ms),
+                    evidence: evidence(health, backend),
+                });
+            }
+        }
+        Record {
+            source: checked.source,
+            host: checked.host.as_str().to_owned(),
+            zone,
+            endpoints,
+            addresses_max: checked.addresses_max,
+            ttl: checked.ttl,
+            unstable,
+            on_all_down: on_all_down(&checked.on_all_down),
+            healthy_share_min_percent: checked.healthy_share_min_percent,
+            check: checked.check,
         }
     }
-    Record {
-        source: checked.source,
-        host: checked.host.as_str().to_owned(),
-        zone,
-        endpoints,
-        addresses_max: checked.addresses_max,
-        ttl: checked.ttl,
-        unstable,
-        on_all_down: on_all_down(&checked.on_all_down),
-        healthy_share_min_percent: checked.healthy_share_min_percent,
-        check: checked.check,
+
+    /// What names may believe of a cluster. One that was never judged may serve: unknown is not down.
+    fn standing(&self, cluster: &ClusterName) -> Standing {
+        let member = self.found.clusters.member(cluster.as_str());
+        if member.is_some_and(is_leaving) {
+            return Standing::Leaving;
+        }
+        match self.healths.get(cluster) {
+            // The host has just started; what it believed before stands.
+            None if member.is_some_and(|member| has_taint(member, UNREACHABLE)) => Standing::Lost,
+            Some(health) if health.lost => Standing::Lost,
+            Some(_) if self.unproven.contains(cluster) => Standing::Returning,
+            Some(health) if health.followed && health.cluster.standing.verdict == Verdict::Ready => {
+                Standing::Followed
+            }
+            Some(_) | None => Standing::Unheard,
+        }
     }
+}
+
+fn is_leaving(member: &Member) -> bool {
+    member.cluster.state == State::Leaving || has_taint(member, DRAIN)
+}
+
+fn has_taint(member: &Member, key: &str) -> bool {
+    member.cluster.taints.iter().any(|taint| taint.key == key)
+}
+
+/// The kinds of answers among which weights count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Family {
+    V4,
+    V6,
+    Alias,
+}
+
+fn family(target: &Target) -> Family {
+    match target {
+        Target::Ip(IpAddr::V4(_)) => Family::V4,
+        Target::Ip(IpAddr::V6(_)) => Family::V6,
+        Target::Hostname(_) => Family::Alias,
+    }
+}
+
+/// By what each cluster's weight is multiplied for each of its addresses of a family.
+fn shares(backends: &BTreeMap<ClusterName, Backend>) -> BTreeMap<(&ClusterName, Family), u32> {
+    let mut shares = BTreeMap::new();
+    for wanted in [Family::V4, Family::V6, Family::Alias] {
+        let count = |backend: &Backend| backend.targets.iter().filter(|t| family(t) == wanted).count();
+        let counts: Vec<u32> =
+            backends.values().map(|backend| u32::try_from(count(backend)).unwrap_or(u32::MAX)).collect();
+        let factors = steering::factors(&counts);
+        shares.extend(backends.keys().map(|cluster| (cluster, wanted)).zip(factors));
+    }
+    shares
 }
 
 fn on_all_down(wanted: &served_name::OnAllDown) -> OnAllDown {
@@ -207,17 +260,6 @@ fn on_all_down(wanted: &served_name::OnAllDown) -> OnAllDown {
         served_name::OnAllDown::LastKnownGood => OnAllDown::LastKnownGood,
         served_name::OnAllDown::All => OnAllDown::All,
         served_name::OnAllDown::NoData => OnAllDown::NoData,
-    }
-}
-
-/// A cluster that was never judged may serve: unknown is not down.
-fn standing(health: Option<&Health>) -> Standing {
-    match health {
-        Some(health) if health.lost => Standing::Lost,
-        Some(health) if health.followed && health.cluster.standing.verdict == Verdict::Ready => {
-            Standing::Followed
-        }
-        Some(_) | None => Standing::Unheard,
     }
 }
 

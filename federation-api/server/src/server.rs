@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use koinon_machinery::Value;
 use koinon_machinery::status::{Reason, Status};
-use koinon_store::{OpenError, Store};
+use koinon_store::{MemoryStore, OpenError, Store};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -129,6 +129,11 @@ pub struct Server {
 // === impl Config ===
 
 impl Config {
+    /// A server that keeps everything in memory and nothing for longer than it runs.
+    pub fn in_memory(registry: Registry, authority: Authority) -> Self {
+        Self::new(Arc::new(MemoryStore::new()), registry, authority)
+    }
+
     /// A server over `store` without anything that is optional.
     pub fn new(store: Arc<dyn Store>, registry: Registry, authority: Authority) -> Self {
         let (admissions, tokens, probes, pages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
