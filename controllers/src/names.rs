@@ -12,8 +12,6 @@
 
 mod backends;
 mod table;
-#[cfg(test)]
-mod tests;
 mod told;
 mod workloads;
 
@@ -256,3 +254,6 @@ impl Names {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,8 +11,6 @@
 
 mod evidence;
 mod status;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -285,3 +283,6 @@ fn thresholds(settings: &v1alpha1::HealthSettings) -> Thresholds {
         api_only: api_only.map_or(default.api_only, Duration::from_secs),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,8 +13,6 @@
 
 mod credentials;
 mod leave;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
@@ -235,3 +233,6 @@ where
         self.links.client.patch_merge(&clusters, "", name.as_str(), patch, None).await.map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;
