@@ -16,6 +16,7 @@ mod findings;
 mod needs;
 mod policies;
 mod returning;
+mod told;
 mod write;
 
 use std::collections::BTreeSet;
@@ -39,15 +40,17 @@ use crate::templates::{Kinds, TemplateKey, labels};
 use decide::{Decided, Gathered};
 use needs::Needs;
 use policies::{Concern, Policies, Policy};
+use told::Told;
 use write::Write;
 
 /// How long changes of free capacity are gathered before everything is placed again: pods come and go all the time, and nobody
 /// waits for a decision that only room made possible.
 const CAPACITY_DELAY: Duration = Duration::from_secs(2);
 
-/// Decides where objects go until `stop` turns true.
+/// Decides where objects go, and tells the owners of policies, until `stop` turns true.
 pub async fn run(client: Client, stop: watch::Receiver<bool>) {
-    engine::run(Placement::of_host(client), stop).await;
+    let told = Told::of_host(client.clone());
+    tokio::join!(engine::run(Placement::of_host(client), stop.clone()), engine::run(told, stop));
 }
 
 struct Placement {

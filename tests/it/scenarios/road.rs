@@ -39,8 +39,15 @@ async fn a_workload_is_divided_and_what_it_needs_travels_along() -> Result<()> {
     let binding = world.binding("web-deployment")?;
     ensure!(binding["status"]["readyReplicas"] == 10, "{}", binding["status"]);
     ensure!(binding["spec"]["reasons"][2]["message"] == "share of 10 over {1, 1, 3}", "{}", binding["spec"]);
-    // Its own five, and a binding with its status for each of the two objects that it needs.
-    ensure!(n_writes <= 9, "{n_writes} writes");
+    // Its own five, a binding with its status for each of the two objects that it needs, and the policy's count.
+    ensure!(n_writes <= 10, "{n_writes} writes");
+    world
+        .until("the policy counts what it decides about", |world| {
+            let policy = world.get("PropagationPolicy", "shop", "shop")?;
+            ensure!(policy["status"]["matched"] == 1, "{}", policy["status"]);
+            Ok(())
+        })
+        .await?;
     world.end().await;
     Ok(())
 }
