@@ -124,12 +124,11 @@ impl Member {
         let changed_at = ready.and_then(|ready| convert::timestamp(&ready.last_transition_time));
         let returned_at = status.returned_at.as_deref().and_then(convert::timestamp);
         let is_ready = verdict == Some(Verdict::Ready);
-        let lost_at = cluster.taints.iter().find(|taint| taint.key == UNREACHABLE).and_then(|taint| taint.since);
+        let lost_at =
+            cluster.taints.iter().find(|taint| taint.key == UNREACHABLE).and_then(|taint| taint.since);
         let since = match verdict {
             Some(Verdict::Unreachable) => lost_at.or(changed_at),
-            Some(
-                Verdict::Ready | Verdict::ControlPlaneOnly | Verdict::DataPlaneOnly | Verdict::Suspect,
-            )
+            Some(Verdict::Ready | Verdict::ControlPlaneOnly | Verdict::DataPlaneOnly | Verdict::Suspect)
             | None => changed_at,
         }
         .unwrap_or_default();
