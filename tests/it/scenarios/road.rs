@@ -230,3 +230,54 @@ async fn every_kind_is_told_once_and_then_the_host_is_at_rest() -> Result<()> {
     world.end().await;
     Ok(())
 }
+
+#[tokio::test]
+async fn what_is_suspended_waits_and_goes_on() -> Result<()> {
+    let world = shop().await?;
+    world.create("Deployment", web()).await?;
+    world.is_rolled_out().await?;
+    let suspended = |wanted: bool| json!({"spec": {"suspension": {"dispatching": wanted}}});
+    world.patch("PropagationPolicy", "shop", suspended(true)).await?;
+    world
+        .until("the binding says so", |world| {
+            let binding = world.binding("web-deployment")?;
+            ensure!(binding["status"]["clusters"][0]["state"] == "Suspended", "{}", binding["status"]);
+            Ok(())
+        })
+        .await?;
+    world.patch("Deployment", "web", json!({"spec": {"replicas": 5}})).await?;
+    world.is_quiet().await?;
+    world.runs([Some(6), Some(2), Some(2)]).await?;
+    world.patch("PropagationPolicy", "shop", suspended(false)).await?;
+    world.runs([Some(3), Some(1), Some(1)]).await?;
+    world.is_rolled_out().await?;
+    world.end().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_member_that_leaves_gives_its_replicas_to_the_others() -> Result<()> {
+    let world = shop().await?;
+    world.create("Deployment", web()).await?;
+    world.is_rolled_out().await?;
+    let held = |finalizers: Value| json!({"metadata": {"finalizers": finalizers}});
+    world.patch("Cluster", "cloud-b", held(json!(["example.org/held"]))).await?;
+    world.delete("Cluster", "cloud-b").await?;
+    world
+        .until("the others run all of it", |world| {
+            let run = ["on-prem", "cloud-a"].map(|name| world.members.replicas(name).unwrap_or(0));
+            ensure!(run.iter().sum::<i64>() == 10, "they run {run:?}");
+            Ok(())
+        })
+        .await?;
+    world.patch("Cluster", "cloud-b", held(Value::Null)).await?;
+    world
+        .until("nothing is waited for", |world| {
+            let binding = world.binding("web-deployment")?;
+            ensure!(binding["spec"]["removing"].is_null(), "{}", binding["spec"]);
+            Ok(())
+        })
+        .await?;
+    world.end().await;
+    Ok(())
+}
