@@ -25,12 +25,14 @@ const ANSWER_MAX: Duration = Duration::from_millis(400);
 /// Replicas that may be ordered above the wanted sum while others still run: what the host allows itself, a quarter.
 const SURGE: i32 = (REPLICAS + 3) / 4;
 
+/// Violations that are kept: the first ones tell what happened.
+const VIOLATIONS_MAX: usize = 10;
+
 /// What the sampler has seen.
 #[derive(Default)]
 struct Seen {
     n_samples: u64,
     applied_most: i32,
-    ready_least: Option<i32>,
     violations: Vec<String>,
     watching_ready: bool,
 }
@@ -59,6 +61,7 @@ impl Sums {
             let deployments = Api::namespaced(member.client().await?, "shop");
             sources.push(Source { name: member.name().to_owned(), deployments });
         }
+        sources.sort_by(|a, b| a.name.cmp(&b.name));
         let seen = Arc::new(Mutex::new(Seen::default()));
         let task = tokio::spawn(sample_for_ever(clusters, sources, Arc::clone(&seen)));
         Ok(Self { seen, task })
@@ -66,9 +69,7 @@ impl Sums {
 
     /// From now on, ready replicas must not fall below the wanted sum.
     pub(super) fn ready_must_hold(&self) {
-        let mut seen = lock(&self.seen);
-        seen.watching_ready = true;
-        seen.ready_least = None;
+        lock(&self.seen).watching_ready = true;
     }
 
     /// Ready replicas may fall: a cluster is about to be lost.
@@ -97,14 +98,21 @@ async fn sample_for_ever(clusters: Api<DynamicObject>, sources: Vec<Source>, see
     loop {
         ticks.tick().await;
         let before = ready_clusters(&clusters).await.unwrap_or_default();
-        let reads = sources.iter().filter(|source| before.contains(&source.name)).map(read);
-        let copies = futures::future::join_all(reads).await;
-        // A cluster counts when the host calls it Ready before and after its copy was read.
+        let once = read_all(&sources, &before).await;
+        // Members are not read at one instant. What was the same twice was so in between, everywhere at once.
+        let twice = read_all(&sources, &before).await;
         let after = ready_clusters(&clusters).await.unwrap_or_default();
-        if before == after && copies.iter().all(Option::is_some) {
-            note(&mut lock(&seen), &before, copies.into_iter().flatten());
+        if before == after && once == twice && once.iter().all(Option::is_some) {
+            let copies: Vec<(i32, i32)> = once.into_iter().flatten().collect();
+            note(&mut lock(&seen), &before, &copies);
         }
     }
+}
+
+/// The copies of the clusters that are meant; `None` for a member that does not tell.
+async fn read_all(sources: &[Source], meant: &[String]) -> Vec<Option<(i32, i32)>> {
+    let reads = sources.iter().filter(|source| meant.contains(&source.name)).map(read);
+    futures::future::join_all(reads).await
 }
 
 async fn ready_clusters(clusters: &Api<DynamicObject>) -> Result<Vec<String>> {
@@ -124,19 +132,24 @@ async fn read(source: &Source) -> Option<(i32, i32)> {
     Some((applied, ready))
 }
 
-fn note(seen: &mut Seen, clusters: &[String], copies: impl Iterator<Item = (i32, i32)>) {
-    let (applied, ready) = copies.fold((0, 0), |sums, copy| (sums.0 + copy.0, sums.1 + copy.1));
+fn note(seen: &mut Seen, clusters: &[String], copies: &[(i32, i32)]) {
+    let (applied, ready) = copies.iter().fold((0, 0), |sums, copy| (sums.0 + copy.0, sums.1 + copy.1));
     seen.n_samples += 1;
     seen.applied_most = seen.applied_most.max(applied);
-    let least = seen.ready_least.map_or(ready, |least| least.min(ready));
-    seen.ready_least = Some(least);
+    let shown = || {
+        let each =
+            clusters.iter().zip(copies).map(|(name, (applied, ready))| format!("{name} {ready}/{applied}"));
+        format!("{} after {} samples", each.collect::<Vec<_>>().join(", "), seen.n_samples)
+    };
     if applied > REPLICAS + SURGE {
-        seen.violations.push(format!("{applied} ordered over {clusters:?}"));
+        let violation = format!("{applied} ordered: {}", shown());
+        seen.violations.push(violation);
     }
     if seen.watching_ready && ready < REPLICAS {
-        seen.violations.push(format!("{ready} ready over {clusters:?}"));
+        let violation = format!("{ready} ready: {}", shown());
+        seen.violations.push(violation);
     }
-    seen.violations.truncate(10);
+    seen.violations.truncate(VIOLATIONS_MAX);
 }
 
 fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
