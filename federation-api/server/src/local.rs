@@ -35,7 +35,7 @@ use crate::authenticate::{INTERNAL_PREFIX, MASTERS, User};
 use crate::registry::{Resource, ResourceRef};
 use crate::rest::door::Door;
 use crate::rest::options::{DeleteOptions, Force, WriteOptions};
-use crate::rest::write::{Edit, Patch, Write};
+use crate::rest::write::{Edit, Effect, Patch, Write};
 
 /// What an apply does about fields that others own.
 pub use crate::rest::options::Force as Conflicts;
@@ -126,7 +126,7 @@ impl Client {
         let resource = self.resource(r)?;
         let door = Door::of(resource, subresource.unwrap_or_default())?;
         let edit = Edit::Patch(Patch::Merge(patch));
-        self.write(resource, door, namespace, name).change(&edit).await?.stored()
+        self.changed(resource, &self.write(resource, door, namespace, name), &edit).await
     }
 
     /// Changes an object to what `object` says about it (server-side apply), creating it if need be.
@@ -138,7 +138,7 @@ impl Client {
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
         let mut write = self.write(resource, Door::Object, &namespace, &name);
         write.options.force = force;
-        write.change(&Edit::Apply(object)).await?.stored()
+        self.changed(resource, &write, &Edit::Apply(object)).await
     }
 
     /// Asks an object to go; it goes at once unless it has finalizers.
@@ -205,7 +205,22 @@ impl Client {
     async fn replace(&self, r: &ResourceRef, object: Value, door: Door) -> Result<Arc<Stored>, Status> {
         let resource = self.resource(r)?;
         let (namespace, name) = (text(&object, "namespace"), text(&object, "name"));
-        self.write(resource, door, &namespace, &name).change(&Edit::Replace(object)).await?.stored()
+        self.changed(resource, &self.write(resource, door, &namespace, &name), &Edit::Replace(object)).await
+    }
+
+    /// Changes an object; one whose last finalizer went is given as it was before.
+    async fn changed(
+        &self,
+        resource: &Arc<Resource>,
+        write: &Write<'_>,
+        edit: &Edit,
+    ) -> Result<Arc<Stored>, Status> {
+        let before = self.api.storage.get(resource, write.namespace, write.name);
+        let outcome = write.change(edit).await?;
+        match (outcome.effect, before) {
+            (Effect::Deleted, Some(before)) => Ok(before),
+            (_, _) => outcome.stored(),
+        }
     }
 
     fn resource(&self, r: &ResourceRef) -> Result<&Arc<Resource>, Status> {

@@ -40,8 +40,8 @@ pub(crate) struct Write<'a> {
     pub(super) resource: &'a Arc<Resource>,
     pub(super) door: Door,
     pub(super) user: &'a User,
-    pub(super) namespace: &'a str,
-    pub(super) name: &'a str,
+    pub(crate) namespace: &'a str,
+    pub(crate) name: &'a str,
     pub(crate) options: WriteOptions,
     /// What is wrong with the text of the body: fields that are there twice.
     pub(crate) findings: Vec<String>,
