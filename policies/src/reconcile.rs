@@ -13,6 +13,9 @@ use serde_json::Value;
 /// The label that marks what is ours in a member.
 pub const MANAGED_LABEL: &str = "koinon.io/managed";
 
+/// The label that says which binding an object of ours follows.
+pub const BINDING_LABEL: &str = "koinon.io/binding";
+
 /// What was ordered.
 #[derive(Clone, Copy, Debug)]
 pub enum Order<'a> {
@@ -72,7 +75,8 @@ fn plan_present(manifest: &Value, on_conflict: OnConflict, observed: Option<&Val
         return (Action::Wait, "is being deleted".to_owned());
     }
     let difference = difference(manifest, observed);
-    if is_managed(observed) {
+    // An object of this very binding that lost the first mark has drifted like any other.
+    if is_managed(observed) || is_of_the_same_binding(manifest, observed) {
         return match difference {
             None => (Action::Nothing, "as ordered".to_owned()),
             Some(path) => (Action::Apply, format!("differs at {path}")),
@@ -107,6 +111,11 @@ fn plan_gone(on_deletion: OnDeletion, observed: Option<&Value>) -> (Action, Stri
 
 fn is_managed(observed: &Value) -> bool {
     observed["metadata"]["labels"][MANAGED_LABEL] == "true"
+}
+
+fn is_of_the_same_binding(manifest: &Value, observed: &Value) -> bool {
+    let binding = &manifest["metadata"]["labels"][BINDING_LABEL];
+    binding.is_string() && observed["metadata"]["labels"][BINDING_LABEL] == *binding
 }
 
 fn is_being_deleted(observed: &Value) -> bool {
@@ -329,6 +338,18 @@ mod tests {
         check(OnConflict::Abort, Some(&observed), Action::Apply, "image");
         observed["spec"]["template"]["spec"]["containers"] = json!([]);
         check(OnConflict::Abort, Some(&observed), Action::Apply, "containers");
+    }
+
+    #[test]
+    fn a_mark_that_a_hand_took_off_is_drift() {
+        let manifest = deployment(&json!({"metadata": {"labels": {BINDING_LABEL: "b1"}}}));
+        let rows = [("b1", Action::Apply), ("b2", Action::Conflict)];
+        for (binding, action) in rows {
+            let observed =
+                deployment(&json!({"metadata": {"labels": {MANAGED_LABEL: null, BINDING_LABEL: binding}}}));
+            let order = Order::Present { manifest: &manifest, on_conflict: OnConflict::Abort };
+            assert_eq!(plan(order, Some(&observed)).action, action, "{binding}");
+        }
     }
 
     #[test]

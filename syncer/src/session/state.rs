@@ -179,7 +179,7 @@ impl State {
         match news {
             Seen::Listed(collection, items) => self.listed(collection, items, desired, now),
             Seen::Resumed(collection) => self.set_watch(collection, Watch::Live),
-            Seen::Changed(object, copy) => self.changed(object, copy, desired, now),
+            Seen::Changed(object, copy) => self.changed(object, &copy, desired, now),
             Seen::Gone(object) => self.gone(object, desired, now),
             Seen::Lost(collection, _) => self.set_watch(collection, Watch::Lost),
         }
@@ -204,13 +204,13 @@ impl State {
             self.gone(object, desired, now);
         }
         for (object, copy) in items {
-            self.changed(object, copy, desired, now);
+            self.changed(object, &copy, desired, now);
         }
         self.set_watch(collection, Watch::Live);
     }
 
     /// Takes a copy in and looks whether it is still what was ordered.
-    fn changed(&mut self, object: ObjectRef, copy: Copy, desired: &DesiredSet, now: Instant) {
+    fn changed(&mut self, object: ObjectRef, copy: &Copy, desired: &DesiredSet, now: Instant) {
         // The answer to our own write overtakes the watch; what the watch then shows of the past is no news.
         let known = self.copies.get(&object);
         if known.is_some_and(|known| copy.is_older_than(known)) {
@@ -226,7 +226,7 @@ impl State {
             Some(Order::Present(desired)) => {
                 // What is not settled is in the queue, and is compared when its turn comes.
                 if is_settled && !only_its_status {
-                    self.compare(&desired, &copy, now);
+                    self.compare(&desired, copy, now);
                 }
                 self.repeat(object);
             }
@@ -261,8 +261,8 @@ impl State {
         let Done { object, version, end, took } = done;
         self.metrics.executed(&end, took);
         match end {
-            End::Applied(copy) => self.held(&object, version, copy, Outcome::Applied, desired, now),
-            End::Unchanged(copy) => self.held(&object, version, copy, Outcome::Unchanged, desired, now),
+            End::Applied(copy) => self.held(&object, version, &copy, Outcome::Applied, desired, now),
+            End::Unchanged(copy) => self.held(&object, version, &copy, Outcome::Unchanged, desired, now),
             End::Removed => {
                 self.copies.remove(&object);
                 let is_latest = self.confirm(&object, version, Outcome::Removed, desired, now);
@@ -295,7 +295,7 @@ impl State {
         &mut self,
         object: &ObjectRef,
         version: u64,
-        copy: Copy,
+        copy: &Copy,
         outcome: Outcome,
         desired: &DesiredSet,
         now: Instant,
@@ -305,7 +305,7 @@ impl State {
         // What the watch showed while the request was on its way may be a hand's change that came right after it.
         let newer = self.copies.get(object).filter(|known| copy.is_older_than(known)).cloned();
         if let (true, Some(newer), Some(Order::Present(desired))) = (is_latest, newer, desired.get(object))
-            && !newer.says_the_same_as(&copy)
+            && !newer.says_the_same_as(copy)
         {
             self.compare(&desired, &newer, now);
         }

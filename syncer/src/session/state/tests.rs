@@ -38,7 +38,7 @@ impl Bench {
     /// A bench on which `web` was ordered at version 1, applied, and shown by the watch.
     async fn settled() -> Self {
         let mut bench = Self::new().await;
-        bench.order(present(1, 3));
+        bench.order(&present(1, 3));
         bench.see(Seen::Listed(Collection::of(&web()), Vec::new()));
         bench.work();
         bench.done(1, End::Applied(copy(10, 3, 0)));
@@ -47,9 +47,9 @@ impl Bench {
         bench
     }
 
-    fn order(&mut self, order: Order) {
+    fn order(&mut self, order: &Order) {
         self.desired.publish(order.clone());
-        self.state.ordered(web(), Some(&order), self.now);
+        self.state.ordered(web(), Some(order), self.now);
     }
 
     fn see(&mut self, news: Seen) {
@@ -117,7 +117,7 @@ fn probe(outcome: ApiOutcome) -> ApiProbe {
 #[tokio::test]
 async fn the_first_order_of_a_kind_waits_for_its_list() {
     let mut bench = Bench::new().await;
-    bench.order(present(1, 3));
+    bench.order(&present(1, 3));
     assert!(bench.state.next_watch().is_some());
     assert!(bench.work().is_none(), "what is there is not known yet");
     bench.see(Seen::Listed(Collection::of(&web()), vec![(web(), copy(7, 3, 3))]));
@@ -128,7 +128,7 @@ async fn the_first_order_of_a_kind_waits_for_its_list() {
 #[tokio::test]
 async fn a_kind_that_cannot_be_listed_keeps_no_order_waiting() {
     let mut bench = Bench::new().await;
-    bench.order(present(1, 3));
+    bench.order(&present(1, 3));
     bench.see(Seen::Lost(Collection::of(&web()), Failure::Forbidden("list".into())));
     assert!(bench.work().is_some());
 }
@@ -157,7 +157,7 @@ async fn what_a_hand_changed_or_deleted_is_ordered_again() {
 #[tokio::test]
 async fn a_hands_change_right_after_our_write_is_noticed() {
     let mut bench = Bench::settled().await;
-    bench.order(present(2, 3));
+    bench.order(&present(2, 3));
     bench.work().expect("the order is due");
     bench.see(Seen::Changed(web(), copy(21, 9, 3)));
     bench.done(2, End::Applied(copy(20, 3, 3)));
@@ -174,9 +174,9 @@ async fn an_event_of_the_past_is_no_drift() {
 #[tokio::test]
 async fn a_newer_order_during_work_stays_pending_until_it_is_carried_out() {
     let mut bench = Bench::settled().await;
-    bench.order(present(2, 3));
+    bench.order(&present(2, 3));
     bench.work().expect("the order is due");
-    bench.order(present(3, 3));
+    bench.order(&present(3, 3));
     bench.done(2, End::Applied(copy(20, 3, 3)));
     bench.state.probed(probe(ApiOutcome::Reachable));
     let report = bench.state.report(bench.now).expect("it was probed");
@@ -187,7 +187,7 @@ async fn a_newer_order_during_work_stays_pending_until_it_is_carried_out() {
 #[tokio::test]
 async fn a_failure_stays_told_while_the_status_changes() {
     let mut bench = Bench::settled().await;
-    bench.order(present(2, 3));
+    bench.order(&present(2, 3));
     bench.work().expect("the order is due");
     bench.done(2, End::Failed(Failure::Invalid("spec.selector is immutable".into())));
     bench.told();
@@ -201,7 +201,7 @@ async fn a_failure_stays_told_while_the_status_changes() {
 #[tokio::test]
 async fn a_tombstone_is_confirmed_once_the_copy_is_gone() {
     let mut bench = Bench::settled().await;
-    bench.order(Order::Remove { object: web(), version: 2, preserve: false });
+    bench.order(&Order::Remove { object: web(), version: 2, preserve: false });
     bench.work().expect("the order is due");
     bench.done(2, End::Leaving(copy(30, 3, 3)));
     assert_eq!(bench.told().map(|told| told.outcome), Some(Outcome::Pending));
@@ -247,7 +247,7 @@ async fn a_member_that_is_back_is_worked_on_and_watched_anew_at_once() {
     let mut contact = bench.state.contact.subscribe();
     assert!(bench.state.probed(probe(ApiOutcome::Reachable)));
     assert!(!contact.has_changed().expect("the state holds the sender"), "it was never away");
-    bench.order(present(2, 3));
+    bench.order(&present(2, 3));
     bench.work().expect("the order is due");
     bench.done(2, End::Failed(Failure::Refused("nobody listens".into())));
     bench.state.probed(probe(ApiOutcome::Refused));
