@@ -6,10 +6,9 @@ use koinon_machinery::Value;
 use koinon_model::policy;
 use koinon_types::sync::{Desired, OnConflict};
 
-/// Marks an object as ours; watches select by it.
-pub const MANAGED: &str = "koinon.io/managed";
-/// The binding that the object follows.
-pub const BINDING: &str = "koinon.io/binding";
+/// Marks an object as ours (watches select by it), and the binding that it follows.
+pub use koinon_policies::reconcile::{BINDING_LABEL as BINDING, MANAGED_LABEL as MANAGED};
+
 /// The template's generation that was rendered.
 pub const TEMPLATE_GENERATION: &str = "koinon.io/template-generation";
 /// The digest of the manifest that was applied, in hexadecimal.
