@@ -415,7 +415,8 @@ impl Member {
                 format!("--kubeconfig={}", kubeconfig.display()),
                 format!("--config={}", assets::kubernetes("kwok-stages.yaml")?.display()),
                 "--manage-all-nodes=true".to_owned(),
-                "--node-lease-duration-seconds=40".to_owned(),
+                // A kwok that is started again waits until the leases of the one before it are over, and so do its pods.
+                "--node-lease-duration-seconds=6".to_owned(),
                 format!("--node-ip={ip}"),
                 format!("--server-address={}", self.address.port(KWOK_PORT)),
             ],
