@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use koinon_types::names::{
-    AnswerReport, EndpointProbe, NameTable, NameTableReceiver, ProbeReport, RecordRef,
+    AnswerReport, EndpointProbe, EndpointState, NameTable, NameTableReceiver, ProbeOutcome, ProbeReport,
+    RecordRef, Withdrawal,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -313,8 +314,27 @@ impl Publisher {
         }
     }
 
+    /// The endpoints that no replica stands behind, as the host knows: that they do not answer says nothing about their
+    /// clusters, which would never get replicas back if it did.
+    fn vacant(&self) -> BTreeSet<Probed> {
+        let mut vacant = BTreeSet::new();
+        for record in &self.table.records {
+            for endpoint in &record.endpoints {
+                if endpoint.state == EndpointState::Withdrawn(Withdrawal::NotReady) {
+                    vacant.insert(Probed {
+                        record: record.source.clone(),
+                        cluster: endpoint.cluster.clone(),
+                        target: endpoint.target.clone(),
+                    });
+                }
+            }
+        }
+        vacant
+    }
+
     /// Tells the host what probes say of these records, or of all.
     fn report_probes(&self, records: Option<&BTreeSet<RecordRef>>) {
+        let vacant = self.vacant();
         let mut reports: BTreeMap<&RecordRef, Vec<EndpointProbe>> = BTreeMap::new();
         for (probed, verdict) in &self.verdicts {
             if records.is_some_and(|records| !records.contains(&probed.record)) {
@@ -323,7 +343,11 @@ impl Publisher {
             reports.entry(&probed.record).or_default().push(EndpointProbe {
                 cluster: probed.cluster.clone(),
                 target: probed.target.clone(),
-                outcome: verdict.outcome.clone(),
+                outcome: if vacant.contains(probed) {
+                    ProbeOutcome::Unknown
+                } else {
+                    verdict.outcome.clone()
+                },
                 since_ms: verdict.since_ms,
                 last_ms: self.probed_at.get(probed).copied().unwrap_or(verdict.since_ms),
             });

@@ -32,6 +32,10 @@ pub(crate) struct HostArgs {
 pub(crate) enum Command {
     /// Run the host: API, store, controllers, syncers and DNS in one process
     Server(ServerArgs),
+    /// See it all in a minute: a host, three simulated clusters, a shop, a lost cluster and its return
+    Demo(DemoArgs),
+    /// Run one simulated cluster: a real Kubernetes API with simulated nodes and pods
+    Simulate(SimulateArgs),
     /// Join a cluster to the fleet
     Join(JoinArgs),
     /// Take a cluster out of the fleet

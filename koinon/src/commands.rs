@@ -1,9 +1,11 @@
 //! One file per command; each gathers from the host, shapes what was found and prints it. No decisions are taken here.
 
+mod demo;
 mod explain;
 mod join;
 mod resolve;
 mod server;
+mod simulate;
 mod status;
 mod unjoin;
 
@@ -34,6 +36,8 @@ pub(crate) mod paths {
 pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Server(args) => in_threads(server::run(args)),
+        Command::Demo(args) => in_threads(demo::run(args)),
+        Command::Simulate(args) => in_threads(simulate::run(args)),
         Command::Join(args) => in_runtime(join::run(args)),
         Command::Unjoin(args) => in_runtime(unjoin::run(args)),
         Command::Status(args) => in_runtime(status::run(args)),

@@ -3,4 +3,5 @@
 mod bad_input;
 mod kill_loop;
 mod kubectl_tour;
+mod members;
 mod startup;

@@ -210,11 +210,20 @@ impl Build<'_> {
             None if member.is_some_and(|member| has_taint(member, UNREACHABLE)) => Standing::Lost,
             Some(health) if health.lost => Standing::Lost,
             Some(_) if self.unproven.contains(cluster) => Standing::Returning,
-            Some(health) if health.followed && health.cluster.standing.verdict == Verdict::Ready => {
+            // An API that answers tells the truth about its replicas, whatever the endpoints do.
+            Some(health) if health.followed && is_heard(health.cluster.standing.verdict) => {
                 Standing::Followed
             }
             Some(_) | None => Standing::Unheard,
         }
+    }
+}
+
+/// Whether a member with this verdict can be asked.
+fn is_heard(verdict: Verdict) -> bool {
+    match verdict {
+        Verdict::Ready | Verdict::DataPlaneOnly => true,
+        Verdict::ControlPlaneOnly | Verdict::Unreachable | Verdict::Suspect => false,
     }
 }
 

@@ -34,9 +34,12 @@ enum Audience {
 
 /// Runs the demo.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Outcome> {
-    observe::log("error");
-    let mut audience =
-        if args.script { Audience::Script } else { Audience::Person(BufReader::new(tokio::io::stdin()).lines()) };
+    observe::log("error,kube_client=off");
+    let mut audience = if args.script {
+        Audience::Script
+    } else {
+        Audience::Person(BufReader::new(tokio::io::stdin()).lines())
+    };
     let mut stage = Stage::set().await?;
     let told = tokio::select! {
         told = tell(&mut stage, &mut audience) => told,
@@ -85,7 +88,10 @@ async fn lose(stage: &mut Stage) -> anyhow::Result<()> {
     let named = until(ACT_MAX, "answers without on-prem", async || answers(stage, &survivors).await).await?;
     say(&format!("after {:.1} s no answer names on-prem", named.as_secs_f64()));
     let moved = until(ACT_MAX, "5 and 5 ready replicas", async || runs(stage, &[0, 5, 5]).await).await?;
-    say(&format!("{:.1} s later its 6 replicas are ready elsewhere: cloud-a 5 · cloud-b 5", moved.as_secs_f64()));
+    say(&format!(
+        "{:.1} s later its 6 replicas are ready elsewhere: cloud-a 5 · cloud-b 5",
+        moved.as_secs_f64()
+    ));
     hint(&format!("koinon status --kubeconfig {}", stage.kubeconfig().display()));
     Ok(())
 }
@@ -94,7 +100,10 @@ async fn get_back(stage: &mut Stage) -> anyhow::Result<()> {
     act("4  Return", "on-prem is back, and replicas go back slowly");
     stage.get_back("on-prem").await?;
     let back = until(ACT_MAX, "6, 2 and 2 ready replicas", async || runs(stage, &[6, 2, 2]).await).await?;
-    say(&format!("on-prem 6 · cloud-a 2 · cloud-b 2 again after {:.1} s: a wait, then step by step", back.as_secs_f64()));
+    say(&format!(
+        "on-prem 6 · cloud-a 2 · cloud-b 2 again after {:.1} s: a wait, then step by step",
+        back.as_secs_f64()
+    ));
     let all = stage.addresses(|_| true);
     until(ACT_MAX, "every cluster's address", async || answers(stage, &all).await).await?;
     say("the name answers with all three again");
@@ -108,7 +117,12 @@ async fn runs(stage: &Stage, wanted: &[i64]) -> anyhow::Result<()> {
             continue;
         }
         let seen = replicas(kubeconfig).await?;
-        ensure!(seen.wanted == *wanted && seen.ready == *wanted, "{cluster} has {} of {} ready", seen.ready, seen.wanted);
+        ensure!(
+            seen.wanted == *wanted && seen.ready == *wanted,
+            "{cluster} has {} of {} ready",
+            seen.ready,
+            seen.wanted
+        );
     }
     Ok(())
 }
@@ -151,7 +165,10 @@ impl Audience {
             say("every step was seen");
             return Ok(());
         };
-        act("The fleet is yours.", "Commands: lose CLUSTER, return CLUSTER, quit (or Ctrl-C); everything is cleaned up then.");
+        act(
+            "The fleet is yours.",
+            "Commands: lose CLUSTER, return CLUSTER, quit (or Ctrl-C); everything is cleaned up then.",
+        );
         loop {
             render::print("> ");
             let Some(line) = lines.next_line().await? else { return Ok(()) };

@@ -38,7 +38,8 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<Outcome> {
     };
     let member = Member::start(config).await.with_context(|| format!("start {}", args.name))?;
     let kubeconfig = args.kubeconfig.unwrap_or_else(|| format!("{}.kubeconfig", args.name).into());
-    std::fs::write(&kubeconfig, member.kubeconfig()).with_context(|| format!("write {}", kubeconfig.display()))?;
+    std::fs::write(&kubeconfig, member.kubeconfig())
+        .with_context(|| format!("write {}", kubeconfig.display()))?;
     render::print(&format!(
         "{} is ready: API at https://{}, {} nodes, kubeconfig {}\n",
         args.name,

@@ -29,17 +29,7 @@ pub(super) fn columns(kind: &str) -> Option<Vec<Column>> {
             }));
         }
         "HorizontalPodAutoscaler" => columns.extend(autoscaler()),
-        "PodDisruptionBudget" => {
-            columns.push(Column::new("Min Available", |object, _| amount(&object["spec"]["minAvailable"])));
-            columns
-                .push(Column::new("Max Unavailable", |object, _| amount(&object["spec"]["maxUnavailable"])));
-            columns.push(
-                Column::new("Allowed Disruptions", |object, _| {
-                    json!(number(object, &["status", "disruptionsAllowed"]))
-                })
-                .whole(),
-            );
-        }
+        "PodDisruptionBudget" => columns.extend(budget()),
         "RoleBinding" | "ClusterRoleBinding" => {
             columns.push(Column::new("Role", |object, _| {
                 let role = &object["roleRef"];
@@ -89,6 +79,17 @@ fn amount(value: &Value) -> Value {
         Value::String(text) => text.as_str().into(),
         other => other.to_string().into(),
     }
+}
+
+fn budget() -> [Column; 3] {
+    [
+        Column::new("Min Available", |object, _| amount(&object["spec"]["minAvailable"])),
+        Column::new("Max Unavailable", |object, _| amount(&object["spec"]["maxUnavailable"])),
+        Column::new("Allowed Disruptions", |object, _| {
+            json!(number(object, &["status", "disruptionsAllowed"]))
+        })
+        .whole(),
+    ]
 }
 
 fn ingress() -> [Column; 4] {

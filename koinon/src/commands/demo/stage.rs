@@ -65,7 +65,10 @@ impl Stage {
     /// When something does not start.
     pub(super) async fn set() -> anyhow::Result<Self> {
         let began = Instant::now();
-        render::print(&format!("{}\n", render::strong("One control plane over three clusters, all in this process")));
+        render::print(&format!(
+            "{}\n",
+            render::strong("One control plane over three clusters, all in this process")
+        ));
         let folder = tempfile::Builder::new().prefix("koinon-demo-").tempdir().context("make a folder")?;
         let settings = Settings {
             data_dir: folder.path().to_owned(),
@@ -85,7 +88,14 @@ impl Stage {
         Ok(stage)
     }
 
-    async fn join(&mut self, name: &str, region: &str, provider: &str, ip: Ipv4Addr, nodes: u32) -> anyhow::Result<()> {
+    async fn join(
+        &mut self,
+        name: &str,
+        region: &str,
+        provider: &str,
+        ip: Ipv4Addr,
+        nodes: u32,
+    ) -> anyhow::Result<()> {
         let config = Config {
             name: name.to_owned(),
             ip,
@@ -96,9 +106,11 @@ impl Stage {
             pods: 110,
             ready_delay: READY_DELAY,
         };
-        let member = Member::start(config).await.with_context(|| format!("start the simulated cluster {name}"))?;
+        let member =
+            Member::start(config).await.with_context(|| format!("start the simulated cluster {name}"))?;
         let kubeconfig = self.folder.path().join(format!("{name}.kubeconfig"));
-        std::fs::write(&kubeconfig, member.kubeconfig()).with_context(|| format!("write {}", kubeconfig.display()))?;
+        std::fs::write(&kubeconfig, member.kubeconfig())
+            .with_context(|| format!("write {}", kubeconfig.display()))?;
         let args = JoinArgs {
             name: name.to_owned(),
             kubeconfig: kubeconfig.clone(),
@@ -140,7 +152,7 @@ impl Stage {
             bail!("{name} is lost already; get it back with: return {name}");
         }
         played.is_lost = true;
-        played.member.fail(Fault::Refused).await;
+        played.member.fail(Fault::Refused);
         Ok(())
     }
 
@@ -154,7 +166,7 @@ impl Stage {
             bail!("{name} is not lost; lose it with: lose {name}");
         }
         played.is_lost = false;
-        played.member.heal().await;
+        played.member.heal();
         Ok(())
     }
 

@@ -1,0 +1,86 @@
+//! What answers on the addresses that load balancers give out: one small HTTP server per port.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::gate::{self, Mode};
+
+/// Ports that somebody stands behind.
+type Ready = Arc<Mutex<BTreeSet<u16>>>;
+
+/// The largest request that is read: a probe's is a few hundred bytes.
+const REQUEST_MAX: usize = 4096;
+
+/// The endpoints of one member.
+pub(crate) struct Endpoints {
+    name: String,
+    ip: Ipv4Addr,
+    mode: watch::Receiver<Mode>,
+    ready: Ready,
+    open: BTreeMap<u16, tokio::task::AbortHandle>,
+    tasks: JoinSet<()>,
+}
+
+// === impl Endpoints ===
+
+impl Endpoints {
+    pub(crate) fn new(name: &str, ip: Ipv4Addr, mode: watch::Receiver<Mode>) -> Self {
+        let (ready, open, tasks) = (Ready::default(), BTreeMap::new(), JoinSet::new());
+        Self { name: name.to_owned(), ip, mode, ready, open, tasks }
+    }
+
+    /// Opens and closes ports so that they are these, and says which of them have somebody behind them.
+    pub(crate) fn set(&mut self, ports: &BTreeMap<u16, bool>) {
+        *self.ready.lock().unwrap_or_else(PoisonError::into_inner) =
+            ports.iter().filter(|(_, ready)| **ready).map(|(port, _)| *port).collect();
+        self.open.retain(|port, task| {
+            let stays = ports.contains_key(port);
+            if !stays {
+                task.abort();
+            }
+            stays
+        });
+        for port in ports.keys() {
+            if self.open.contains_key(port) {
+                continue;
+            }
+            let address = SocketAddr::new(IpAddr::V4(self.ip), *port);
+            let listener = match gate::bind(address) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    warn!(%address, %error, "cannot serve an endpoint");
+                    continue;
+                }
+            };
+            let (name, ready, port) = (self.name.clone(), Arc::clone(&self.ready), *port);
+            let serve = move |stream| answer(stream, name.clone(), Arc::clone(&ready), port);
+            let task = self.tasks.spawn(gate::run(listener, address, self.mode.clone(), serve));
+            self.open.insert(port, task);
+        }
+    }
+}
+
+async fn answer(mut stream: TcpStream, name: String, ready: Ready, port: u16) {
+    let mut request = [0; REQUEST_MAX];
+    let mut length = 0;
+    while !request[..length].ends_with(b"\r\n\r\n") && length < REQUEST_MAX {
+        match stream.read(&mut request[length..]).await {
+            Ok(0) | Err(_) => return,
+            Ok(read) => length += read,
+        }
+    }
+    let is_ready = ready.lock().unwrap_or_else(PoisonError::into_inner).contains(&port);
+    let status = if is_ready { "200 OK" } else { "503 Service Unavailable" };
+    let body = format!("{name}\n");
+    let answer =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    // Whoever asked may be gone; nobody else waits for the answer.
+    let _ = stream.write_all(answer.as_bytes()).await;
+}
