@@ -56,6 +56,23 @@ pub(crate) struct Seen {
     pub(crate) started: BTreeMap<String, bool>,
 }
 
+/// What one look wants written, and what it leaves of the nodes.
+pub(crate) struct Plan {
+    pub(crate) room: pods::Room,
+    /// Pods that this look makes.
+    pub(crate) n_made: usize,
+    pub(crate) actions: Vec<Action>,
+}
+
+// === impl Plan ===
+
+impl Plan {
+    pub(crate) fn make(&mut self, pod: Value) {
+        self.n_made += 1;
+        self.actions.push(Action::Create(kinds::pods(), pod));
+    }
+}
+
 /// Behaves until asked to stop.
 pub(crate) async fn run(
     client: Client,
@@ -123,14 +140,14 @@ fn look(client: &Client, since: &mut BTreeMap<String, Instant>, ready_delay: Dur
     }
 }
 
-/// The next step of everything.
+/// The next step of everything; pods that wait already come before new ones.
 fn decide(seen: &Seen, ip: Ipv4Addr) -> Vec<Action> {
-    let mut actions = Vec::new();
-    actions.extend(seen.deployments.iter().flat_map(|deployment| rollout::step(deployment, seen)));
-    actions.extend(workloads::step(seen));
-    actions.extend(pods::start(seen));
-    actions.extend(seen.services.iter().filter_map(|service| services::give_address(service, ip)));
-    actions
+    let mut plan = Plan { room: pods::Room::of(seen), n_made: 0, actions: Vec::new() };
+    plan.actions.extend(seen.deployments.iter().flat_map(|deployment| rollout::step(deployment, seen)));
+    pods::start(seen, &mut plan);
+    workloads::step(seen, &mut plan);
+    plan.actions.extend(seen.services.iter().filter_map(|service| services::give_address(service, ip)));
+    plan.actions
 }
 
 async fn carry_out(client: &Client, action: Action) {
@@ -177,6 +194,15 @@ pub(crate) fn is_ready(pod: &Value) -> bool {
         .into_iter()
         .flatten()
         .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+/// A short name of a template: FNV-1a over its text, as long as upstream's.
+pub(crate) fn hash(template: &Value) -> String {
+    let mut digest: u32 = 0x811c_9dc5;
+    for byte in template.to_string().bytes() {
+        digest = (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    }
+    format!("{digest:08x}")
 }
 
 /// The status of an object, if it is another one than it has.

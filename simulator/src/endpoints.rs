@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -17,6 +18,9 @@ type Ready = Arc<Mutex<BTreeSet<u16>>>;
 
 /// The largest request that is read: a probe's is a few hundred bytes.
 const REQUEST_MAX: usize = 4096;
+
+/// Whoever has not asked by now loses the connection: a probe's own deadline is shorter.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The endpoints of one member.
 pub(crate) struct Endpoints {
@@ -67,15 +71,9 @@ impl Endpoints {
     }
 }
 
+/// Answers one request: 200 and the member's name while somebody stands behind the port, else 503.
 async fn answer(mut stream: TcpStream, name: String, ready: Ready, port: u16) {
-    let mut request = [0; REQUEST_MAX];
-    let mut length = 0;
-    while !request[..length].ends_with(b"\r\n\r\n") && length < REQUEST_MAX {
-        match stream.read(&mut request[length..]).await {
-            Ok(0) | Err(_) => return,
-            Ok(read) => length += read,
-        }
-    }
+    let Ok(Some(())) = tokio::time::timeout(REQUEST_DEADLINE, asked(&mut stream)).await else { return };
     let is_ready = ready.lock().unwrap_or_else(PoisonError::into_inner).contains(&port);
     let status = if is_ready { "200 OK" } else { "503 Service Unavailable" };
     let body = format!("{name}\n");
@@ -83,4 +81,17 @@ async fn answer(mut stream: TcpStream, name: String, ready: Ready, port: u16) {
         format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
     // Whoever asked may be gone; nobody else waits for the answer.
     let _ = stream.write_all(answer.as_bytes()).await;
+}
+
+/// Reads to the end of the request's head, or as much as is read at most; none when the client leaves before.
+async fn asked(stream: &mut TcpStream) -> Option<()> {
+    let mut request = [0; REQUEST_MAX];
+    let mut length = 0;
+    while !request[..length].ends_with(b"\r\n\r\n") && length < REQUEST_MAX {
+        match stream.read(&mut request[length..]).await {
+            Ok(0) | Err(_) => return None,
+            Ok(read) => length += read,
+        }
+    }
+    Some(())
 }

@@ -16,3 +16,6 @@ mod member;
 
 pub use gate::Fault;
 pub use member::{Config, Member, StartError};
+
+#[cfg(test)]
+mod tests;

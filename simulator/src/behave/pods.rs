@@ -1,17 +1,69 @@
 //! Pods: made from templates, put on nodes with room, ready after a while.
 
+use std::sync::Arc;
+
 use koinon_machinery::Value;
 use koinon_machinery::quantity::Quantity;
 use serde_json::json;
 
-use super::{Action, Seen, is_ending, text};
+use super::{Action, Plan, Seen, is_ending, text};
 use crate::kinds;
 
-/// A pod of a template, on the node with the most room; without room it has no node.
-///
-/// `number` tells the pods of one look apart; `more` are pods of the same look that take room already.
-pub(super) fn of_template(owner: &Value, template: &Value, name: &str, seen: &Seen, more: &[Value]) -> Value {
-    let metadata = &owner["metadata"];
+/// What the nodes have left in one look; whoever is placed takes of it.
+pub(crate) struct Room {
+    nodes: Vec<(String, Amounts)>,
+}
+
+/// Thousandths of a CPU, bytes, and places for pods.
+type Amounts = [i64; 3];
+
+// === impl Room ===
+
+impl Room {
+    /// What the pods that have a node leave.
+    pub(super) fn of(seen: &Seen) -> Self {
+        let left = |node: &Arc<Value>| {
+            let room = &node["status"]["allocatable"];
+            let amounts = [amount(&room["cpu"], -3), amount(&room["memory"], 0), amount(&room["pods"], 0)];
+            (text(&node["metadata"]["name"]), amounts)
+        };
+        let mut room = Self { nodes: seen.nodes.iter().map(left).collect() };
+        let holds =
+            |pod: &&Arc<Value>| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+        for pod in seen.pods.iter().filter(holds) {
+            let there = room.nodes.iter_mut().find(|(name, _)| pod["spec"]["nodeName"] == name.as_str());
+            if let Some((_, left)) = there {
+                take(left, asks(pod));
+            }
+        }
+        room
+    }
+
+    /// Puts a pod on the node with the most CPU, then memory, then places left among those it fits on.
+    pub(super) fn place(&mut self, pod: &mut Value) -> bool {
+        let wanted = asks(pod);
+        let fitting = self.nodes.iter_mut().filter(|(_, left)| fits(left, wanted));
+        // The first of equals, so that the nodes fill up in name order.
+        let Some((name, left)) = fitting.rev().max_by_key(|(_, left)| *left) else { return false };
+        take(left, wanted);
+        pod["spec"]["nodeName"] = name.as_str().into();
+        true
+    }
+
+    /// Puts a pod on this node, if it fits there.
+    pub(super) fn place_on(&mut self, node: &str, pod: &mut Value) -> bool {
+        let wanted = asks(pod);
+        let there = self.nodes.iter_mut().find(|(name, left)| name == node && fits(left, wanted));
+        let Some((_, left)) = there else { return false };
+        take(left, wanted);
+        pod["spec"]["nodeName"] = node.into();
+        true
+    }
+}
+
+/// A pod of its owner's template, on no node yet, with these labels besides the template's.
+pub(super) fn of_template(owner: &Value, name: &str, labels: &[(&str, &str)]) -> Value {
+    let (metadata, template) = (&owner["metadata"], &owner["spec"]["template"]);
     let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {
@@ -24,83 +76,39 @@ pub(super) fn of_template(owner: &Value, template: &Value, name: &str, seen: &Se
         },
         "spec": template["spec"],
     });
+    for (key, value) in labels {
+        pod["metadata"]["labels"][*key] = (*value).into();
+    }
     // Accounts and their tokens are nobody's business in a pretended pod.
     if let Some(spec) = pod["spec"].as_object_mut() {
         spec.remove("serviceAccountName");
         spec.remove("serviceAccount");
     }
-    if let Some(node) = roomiest(&pod, seen, more) {
-        pod["spec"]["nodeName"] = node.into();
-    }
     pod
 }
 
-/// What a pod asks of a node: thousandths of a CPU, bytes, and its place.
-fn asks(pod: &Value) -> [i64; 3] {
-    let sum = |resource: &str, scale: i32| -> i64 {
-        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
-        let each = containers.map(|container| amount(&container["resources"]["requests"][resource], scale));
-        each.fold(0, i64::saturating_add)
-    };
-    [sum("cpu", -3), sum("memory", 0), 1]
-}
-
-fn amount(value: &Value, scale: i32) -> i64 {
-    let quantity = value.as_str().and_then(|text| text.parse::<Quantity>().ok());
-    quantity.map_or(0, |quantity| quantity.scaled(scale))
-}
-
-/// The node with the most CPU left among those with room for the pod.
-fn roomiest(pod: &Value, seen: &Seen, more: &[Value]) -> Option<String> {
-    let wanted = asks(pod);
-    let mut best: Option<(i64, String)> = None;
-    for node in &seen.nodes {
-        let name = text(&node["metadata"]["name"]);
-        let room = &node["status"]["allocatable"];
-        let mut left = [amount(&room["cpu"], -3), amount(&room["memory"], 0), amount(&room["pods"], 0)];
-        let there = seen.pods.iter().map(|pod| &**pod).chain(more).filter(|other| {
-            other["spec"]["nodeName"] == name.as_str()
-                && !matches!(other["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-        });
-        for other in there {
-            for (left, taken) in left.iter_mut().zip(asks(other)) {
-                *left -= taken;
-            }
-        }
-        let fits = left.iter().zip(wanted).all(|(left, wanted)| *left >= wanted);
-        if fits && best.as_ref().is_none_or(|(most, _)| left[0] > *most) {
-            best = Some((left[0], name));
-        }
-    }
-    best.map(|(_, name)| name)
-}
-
-/// Starts the pods whose time has come, and makes those without a node anew once there is room.
-pub(super) fn start(seen: &Seen) -> Vec<Action> {
-    let mut actions = Vec::new();
+/// Starts the pods whose time has come, and gives nodes to those that wait for one.
+pub(super) fn start(seen: &Seen, plan: &mut Plan) {
     for pod in seen.pods.iter().filter(|pod| !is_ending(pod)) {
         if text(&pod["spec"]["nodeName"]).is_empty() {
-            actions.extend(wait_for_room(pod, seen));
+            wait_for_room(pod, seen, plan);
         } else if seen.started.get(pod["metadata"]["uid"].as_str().unwrap_or_default()) == Some(&true) {
-            actions.extend(super::told(kinds::pods(), pod, running(pod)));
+            plan.actions.extend(super::told(kinds::pods(), pod, running(pod)));
         }
     }
-    actions
 }
 
-fn wait_for_room(pod: &Value, seen: &Seen) -> Option<Action> {
-    if roomiest(pod, seen, &[]).is_some() {
-        return Some(Action::Delete(
-            kinds::pods(),
-            text(&pod["metadata"]["namespace"]),
-            text(&pod["metadata"]["name"]),
-        ));
+fn wait_for_room(pod: &Value, seen: &Seen, plan: &mut Plan) {
+    let mut placed = pod.clone();
+    if plan.room.place(&mut placed) {
+        plan.actions.push(Action::Update(kinds::pods(), placed));
+        return;
     }
     let status = json!({"phase": "Pending", "conditions": [{
         "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
         "message": format!("0/{} nodes are available", seen.nodes.len()),
     }]});
-    super::told(kinds::pods(), pod, status)
+    plan.actions.extend(super::told(kinds::pods(), pod, status));
 }
 
 fn running(pod: &Value) -> Value {
@@ -114,4 +122,29 @@ fn running(pod: &Value) -> Value {
         "conditions": [holds("PodScheduled"), holds("Initialized"), holds("ContainersReady"), holds("Ready")],
         "containerStatuses": containers.collect::<Vec<_>>(),
     })
+}
+
+/// What a pod asks of a node.
+fn asks(pod: &Value) -> Amounts {
+    let sum = |resource: &str, scale: i32| -> i64 {
+        let containers = pod["spec"]["containers"].as_array().into_iter().flatten();
+        let each = containers.map(|container| amount(&container["resources"]["requests"][resource], scale));
+        each.fold(0, i64::saturating_add)
+    };
+    [sum("cpu", -3), sum("memory", 0), 1]
+}
+
+fn amount(value: &Value, scale: i32) -> i64 {
+    let quantity = value.as_str().and_then(|text| text.parse::<Quantity>().ok());
+    quantity.map_or(0, |quantity| quantity.scaled(scale))
+}
+
+fn fits(left: &Amounts, wanted: Amounts) -> bool {
+    left.iter().zip(wanted).all(|(left, wanted)| *left >= wanted)
+}
+
+fn take(left: &mut Amounts, taken: Amounts) {
+    for (left, taken) in left.iter_mut().zip(taken) {
+        *left = left.saturating_sub(taken);
+    }
 }

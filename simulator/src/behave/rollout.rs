@@ -5,11 +5,14 @@ use std::sync::Arc;
 use koinon_machinery::Value;
 use serde_json::json;
 
-use super::{Action, Seen, is_ending, is_owned, is_ready, number, text};
+use super::{Action, Seen, hash, is_ending, is_owned, is_ready, number, text};
 use crate::kinds;
 
 /// The label that tells the pods of templates apart.
 const HASH: &str = "pod-template-hash";
+
+/// Empty ReplicaSets of earlier templates that stay when the Deployment does not say; upstream's default.
+const HISTORY_DEFAULT: usize = 10;
 
 /// The next step of one Deployment.
 pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
@@ -34,19 +37,23 @@ pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
     if size(new) != target {
         actions.extend(scaled(new, target));
     }
-    let ready = pods_of(deployment, seen, None).filter(|pod| is_ready(pod)).count();
-    let mut spare = ready.saturating_sub(wanted - missing.min(wanted));
+    // Of a set that is smaller already, only as many count as it will keep.
+    let ready_in = |set: &Value| {
+        let hash = set["metadata"]["labels"][HASH].as_str();
+        pods_of(deployment, seen, hash).filter(|pod| is_ready(pod)).count().min(size(set))
+    };
+    let ready: usize = own.iter().map(|set| ready_in(set)).sum();
+    let mut spare = ready.saturating_sub(wanted - missing);
     for set in old.iter().filter(|set| size(set) > 0) {
-        let all = size(set);
-        let ready_here = pods_of(deployment, seen, set["metadata"]["labels"][HASH].as_str())
-            .filter(|pod| is_ready(pod))
-            .count();
-        let leaving = (all - ready_here.min(all)) + ready_here.min(spare);
-        spare -= ready_here.min(spare);
+        let (all, ready_here) = (size(set), ready_in(set));
+        let ready_leaving = ready_here.min(spare);
+        spare -= ready_leaving;
+        let leaving = all - ready_here + ready_leaving;
         if leaving > 0 {
             actions.extend(scaled(set, all - leaving));
         }
     }
+    actions.extend(forgotten(deployment, &old));
     actions.extend(super::told(kinds::deployments(), deployment, status(deployment, seen, &hash, wanted)));
     actions
 }
@@ -65,6 +72,19 @@ fn pods_of<'a>(
         .map(|set| set["metadata"]["uid"].clone())
         .collect();
     seen.pods.iter().filter(move |pod| !is_ending(pod) && sets.iter().any(|uid| is_owned(pod, uid)))
+}
+
+/// Removes the oldest of the empty ReplicaSets that are more than the Deployment remembers.
+fn forgotten(deployment: &Value, old: &[&&Arc<Value>]) -> Vec<Action> {
+    let is_empty = |set: &Value| [&set["spec"], &set["status"]].iter().all(|part| part["replicas"] == 0);
+    let mut empty: Vec<&Value> = old.iter().map(|set| &****set).filter(|set| is_empty(set)).collect();
+    empty.sort_by_key(|set| (text(&set["metadata"]["creationTimestamp"]), text(&set["metadata"]["name"])));
+    let kept = number(&deployment["spec"]["revisionHistoryLimit"]).unwrap_or(HISTORY_DEFAULT);
+    let remove = |set: &&Value| {
+        let metadata = &set["metadata"];
+        Action::Delete(kinds::replica_sets(), text(&metadata["namespace"]), text(&metadata["name"]))
+    };
+    empty.iter().take(empty.len().saturating_sub(kept)).map(remove).collect()
 }
 
 fn scaled(set: &Value, replicas: usize) -> Option<Action> {
@@ -92,15 +112,6 @@ fn replica_set(deployment: &Value, hash: &str) -> Value {
         },
         "spec": {"replicas": 0, "selector": selector, "template": template},
     })
-}
-
-/// A short name of a template: FNV-1a over its text, as long as upstream's.
-fn hash(template: &Value) -> String {
-    let mut digest: u32 = 0x811c_9dc5;
-    for byte in template.to_string().bytes() {
-        digest = (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    }
-    format!("{digest:08x}")
 }
 
 fn status(deployment: &Value, seen: &Seen, hash: &str, wanted: usize) -> Value {
@@ -131,4 +142,99 @@ fn status(deployment: &Value, seen: &Seen, hash: &str, wanted: usize) -> Value {
         {"type": "Progressing", "status": "True", "reason": reason, "message": message},
     ]);
     status
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deployment(replicas: usize, image: &str) -> Arc<Value> {
+        let template =
+            json!({"metadata": {"labels": {"app": "shop"}}, "spec": {"containers": [{"image": image}]}});
+        Arc::new(json!({"metadata": {"name": "shop", "namespace": "default", "uid": "d", "generation": 1},
+            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "shop"}}, "template": template}}))
+    }
+
+    fn seen() -> Seen {
+        Seen {
+            nodes: Vec::new(),
+            pods: Vec::new(),
+            services: Vec::new(),
+            replica_sets: Vec::new(),
+            deployments: Vec::new(),
+            stateful_sets: Vec::new(),
+            daemon_sets: Vec::new(),
+            jobs: Vec::new(),
+            started: std::collections::BTreeMap::new(),
+        }
+    }
+
+    fn add_set(seen: &mut Seen, mut set: Value) {
+        set["metadata"]["uid"] = set["metadata"]["name"].clone();
+        seen.replica_sets.push(Arc::new(set));
+    }
+
+    fn ready_pods(set: &Value, count: usize) -> impl Iterator<Item = Arc<Value>> {
+        let owners = json!([{"uid": set["metadata"]["uid"], "controller": true}]);
+        let status = json!({"conditions": [{"type": "Ready", "status": "True"}]});
+        let pod = Arc::new(json!({"metadata": {"ownerReferences": owners}, "status": status}));
+        std::iter::repeat_n(pod, count)
+    }
+
+    /// Does what a step wants of ReplicaSets, and lets every pod follow at once.
+    fn carry_out(seen: &mut Seen, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Create(_, set) => add_set(seen, set),
+                Action::Update(_, set) => {
+                    let there = seen.replica_sets.iter_mut().find(|old| old["metadata"] == set["metadata"]);
+                    *there.unwrap() = Arc::new(set);
+                }
+                Action::Status(..) | Action::Delete(..) => {}
+            }
+        }
+        let size = |set: &Value| number(&set["spec"]["replicas"]).unwrap();
+        seen.pods = seen.replica_sets.iter().flat_map(|set| ready_pods(set, size(set))).collect();
+    }
+
+    fn sizes(seen: &Seen) -> Vec<usize> {
+        seen.replica_sets.iter().map(|set| number(&set["spec"]["replicas"]).unwrap()).collect()
+    }
+
+    #[test]
+    fn rolls_within_a_quarter_more_and_a_quarter_less() {
+        for wanted in [1, 2, 4, 10] {
+            let mut seen = seen();
+            for image in ["web:1", "web:2", "web:3"] {
+                let deployment = deployment(wanted, image);
+                for _ in 0..20 {
+                    let actions = step(&deployment, &seen);
+                    carry_out(&mut seen, actions);
+                    let all: usize = sizes(&seen).iter().sum();
+                    let is_first = seen.replica_sets.len() == 1;
+                    assert!(all <= wanted + wanted.div_ceil(4), "{wanted}: {:?}", sizes(&seen));
+                    assert!(is_first || all >= wanted - wanted / 4, "{wanted}: {:?}", sizes(&seen));
+                }
+                let (last, earlier) = (*sizes(&seen).last().unwrap(), sizes(&seen).len() - 1);
+                assert_eq!(last, wanted);
+                assert!(sizes(&seen)[..earlier].iter().all(|size| *size == 0), "{:?}", sizes(&seen));
+            }
+        }
+    }
+
+    #[test]
+    fn pods_that_a_smaller_set_has_still_are_not_counted_as_staying() {
+        let mut seen = seen();
+        let (old, new) = (deployment(4, "web:1"), deployment(4, "web:2"));
+        for deployment in [&old, &new] {
+            add_set(&mut seen, replica_set(deployment, &hash(&deployment["spec"]["template"])));
+        }
+        let mut set = (*seen.replica_sets[0]).clone();
+        set["spec"]["replicas"] = 3.into();
+        seen.pods = ready_pods(&set, 4).collect();
+        seen.replica_sets[0] = Arc::new(set);
+        let actions = step(&new, &seen);
+        let shrinks = |action: &Action| matches!(action, Action::Update(_, set) if set["metadata"] == seen.replica_sets[0]["metadata"]);
+        assert!(!actions.iter().any(shrinks), "three of four are the fewest allowed: {actions:?}");
+    }
 }

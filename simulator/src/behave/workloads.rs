@@ -1,77 +1,127 @@
 //! Whatever keeps pods: ReplicaSets, StatefulSets, DaemonSets, Jobs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use koinon_machinery::Value;
 use serde_json::json;
 
-use super::{Action, Seen, is_ending, is_owned, is_ready, number, pods, text};
+use super::{Action, Plan, Seen, hash, is_ending, is_owned, is_ready, number, pods, text};
 use crate::kinds;
 
-/// Pods made or removed in one look, over all workloads: enough that thousands start within seconds, little enough that the
-/// next look is not far.
+/// Pods made in one look, over all workloads: enough that thousands start within seconds, little enough that the next look
+/// is not far.
 const CHANGES_MAX: usize = 200;
 
+/// The label that tells which template a pod of a StatefulSet or DaemonSet was made of.
+const REVISION: &str = "controller-revision-hash";
+
 /// The next step of every workload.
-pub(super) fn step(seen: &Seen) -> Vec<Action> {
-    let mut made = Vec::new();
-    let mut actions = Vec::new();
+pub(super) fn step(seen: &Seen, plan: &mut Plan) {
     for set in &seen.replica_sets {
-        let wanted = number(&set["spec"]["replicas"]).unwrap_or(1);
-        keep(set, wanted, seen, &mut made, &mut actions);
-        actions.extend(super::told(kinds::replica_sets(), set, counted(set, seen)));
+        keep(set, replicas(set), &[], seen, plan);
+        plan.actions.extend(super::told(kinds::replica_sets(), set, counted(set, seen)));
     }
     for set in &seen.stateful_sets {
-        let wanted = number(&set["spec"]["replicas"]).unwrap_or(1);
-        keep(set, wanted, seen, &mut made, &mut actions);
-        actions.extend(super::told(kinds::stateful_sets(), set, stateful(set, seen)));
+        let revision = hash(&set["spec"]["template"]);
+        keep(set, replicas(set), &[(REVISION, &revision)], seen, plan);
+        replace_one(set, replicas(set), &revision, seen, plan);
+        plan.actions.extend(super::told(kinds::stateful_sets(), set, stateful(set, &revision, seen)));
     }
     for set in &seen.daemon_sets {
-        keep(set, seen.nodes.len(), seen, &mut made, &mut actions);
-        actions.extend(super::told(kinds::daemon_sets(), set, daemons(set, seen)));
+        let revision = hash(&set["spec"]["template"]);
+        cover(set, &revision, seen, plan);
+        replace_one(set, seen.nodes.len(), &revision, seen, plan);
+        plan.actions.extend(super::told(kinds::daemon_sets(), set, daemons(set, &revision, seen)));
     }
     for job in &seen.jobs {
-        actions.extend(work(job, seen, &mut made));
+        work(job, seen, plan);
     }
-    actions
+}
+
+fn replicas(set: &Value) -> usize {
+    number(&set["spec"]["replicas"]).unwrap_or(1)
 }
 
 fn pods_of<'a>(owner: &'a Value, seen: &'a Seen) -> impl Iterator<Item = &'a Arc<Value>> {
     seen.pods.iter().filter(|pod| !is_ending(pod) && is_owned(pod, &owner["metadata"]["uid"]))
 }
 
+fn n_ready(owner: &Value, seen: &Seen) -> usize {
+    pods_of(owner, seen).filter(|pod| is_ready(pod)).count()
+}
+
+fn n_of_revision(owner: &Value, revision: &str, seen: &Seen) -> usize {
+    pods_of(owner, seen).filter(|pod| pod["metadata"]["labels"][REVISION] == revision).count()
+}
+
+fn removed(pod: &Value) -> Action {
+    let metadata = &pod["metadata"];
+    Action::Delete(kinds::pods(), text(&metadata["namespace"]), text(&metadata["name"]))
+}
+
 /// Makes and removes pods until there are as many as wanted.
-fn keep(owner: &Value, wanted: usize, seen: &Seen, made: &mut Vec<Value>, actions: &mut Vec<Action>) {
+fn keep(owner: &Value, wanted: usize, labels: &[(&str, &str)], seen: &Seen, plan: &mut Plan) {
     if is_ending(owner) {
         return;
     }
     let mut there: Vec<&Arc<Value>> = pods_of(owner, seen).collect();
-    // Those that serve nobody go first.
-    there.sort_by_key(|pod| (!is_ready(pod), text(&pod["metadata"]["name"])));
-    for pod in there.iter().skip(wanted) {
-        actions.push(Action::Delete(
-            kinds::pods(),
-            text(&pod["metadata"]["namespace"]),
-            text(&pod["metadata"]["name"]),
-        ));
+    // Those that serve nobody go first, then the highest numbers.
+    there.sort_by_key(|pod| (!is_ready(pod), order(pod)));
+    plan.actions.extend(there.iter().skip(wanted).map(|pod| removed(pod)));
+    let missing = wanted.saturating_sub(there.len());
+    if missing == 0 {
+        return;
     }
     let name = text(&owner["metadata"]["name"]);
-    let mut missing = wanted.saturating_sub(there.len());
-    let mut number = 0;
-    while missing > 0 && made.len() < CHANGES_MAX {
-        let candidate = format!("{name}-{number}");
-        number += 1;
-        let is_taken = seen.pods.iter().any(|pod| {
-            pod["metadata"]["name"] == candidate.as_str()
-                && pod["metadata"]["namespace"] == owner["metadata"]["namespace"]
-        });
-        if !is_taken {
-            let pod = pods::of_template(owner, &owner["spec"]["template"], &candidate, seen, made);
-            made.push(pod.clone());
-            actions.push(Action::Create(kinds::pods(), pod));
-            missing -= 1;
+    let taken = names(&owner["metadata"]["namespace"], seen);
+    let free = (0..).map(|number| format!("{name}-{number}")).filter(|name| !taken.contains(name.as_str()));
+    for name in free.take(missing.min(CHANGES_MAX.saturating_sub(plan.n_made))) {
+        let mut pod = pods::of_template(owner, &name, labels);
+        // Without room it is made all the same, and waits.
+        plan.room.place(&mut pod);
+        plan.make(pod);
+    }
+}
+
+/// The number at the end of a pod's name.
+fn order(pod: &Value) -> usize {
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    name.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+fn names<'a>(namespace: &Value, seen: &'a Seen) -> BTreeSet<&'a str> {
+    let here = seen.pods.iter().filter(|pod| pod["metadata"]["namespace"] == *namespace);
+    here.filter_map(|pod| pod["metadata"]["name"].as_str()).collect()
+}
+
+/// Makes a pod of a DaemonSet on every node that has none and has room.
+fn cover(set: &Value, revision: &str, seen: &Seen, plan: &mut Plan) {
+    if is_ending(set) {
+        return;
+    }
+    let taken = names(&set["metadata"]["namespace"], seen);
+    let covered: BTreeSet<&str> =
+        pods_of(set, seen).filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect();
+    for node in seen.nodes.iter().filter_map(|node| node["metadata"]["name"].as_str()) {
+        let name = format!("{}-{node}", text(&set["metadata"]["name"]));
+        if covered.contains(node) || taken.contains(name.as_str()) || plan.n_made >= CHANGES_MAX {
+            continue;
+        }
+        let mut pod = pods::of_template(set, &name, &[(REVISION, revision)]);
+        if plan.room.place_on(node, &mut pod) {
+            plan.make(pod);
         }
     }
+}
+
+/// Removes one pod of another template once all are ready; the next look makes it anew.
+fn replace_one(set: &Value, wanted: usize, revision: &str, seen: &Seen, plan: &mut Plan) {
+    if is_ending(set) || n_ready(set, seen) < wanted || pods_of(set, seen).count() > wanted {
+        return;
+    }
+    let outdated = pods_of(set, seen).filter(|pod| pod["metadata"]["labels"][REVISION] != revision);
+    plan.actions.extend(outdated.max_by_key(|pod| order(pod)).map(|pod| removed(pod)));
 }
 
 /// Fields that are left out at zero, as upstream does.
@@ -83,7 +133,7 @@ fn with_counts(mut status: Value, counts: &[(&str, usize)]) -> Value {
 }
 
 fn counted(set: &Value, seen: &Seen) -> Value {
-    let (all, ready) = (pods_of(set, seen).count(), pods_of(set, seen).filter(|pod| is_ready(pod)).count());
+    let (all, ready) = (pods_of(set, seen).count(), n_ready(set, seen));
     let status = json!({"replicas": all, "observedGeneration": set["metadata"]["generation"]});
     with_counts(
         status,
@@ -91,42 +141,52 @@ fn counted(set: &Value, seen: &Seen) -> Value {
     )
 }
 
-fn stateful(set: &Value, seen: &Seen) -> Value {
-    let (all, ready) = (pods_of(set, seen).count(), pods_of(set, seen).filter(|pod| is_ready(pod)).count());
-    let revision = format!("{}-1", text(&set["metadata"]["name"]));
+fn stateful(set: &Value, revision: &str, seen: &Seen) -> Value {
+    let (all, ready) = (pods_of(set, seen).count(), n_ready(set, seen));
+    let updated = n_of_revision(set, revision, seen);
+    let labels = pods_of(set, seen).filter_map(|pod| pod["metadata"]["labels"][REVISION].as_str());
+    let current = labels.into_iter().find(|label| *label != revision).unwrap_or(revision);
+    let of_current = n_of_revision(set, current, seen);
+    let name = text(&set["metadata"]["name"]);
     let status = json!({"replicas": all, "availableReplicas": ready, "observedGeneration": set["metadata"]["generation"],
-        "collisionCount": 0, "currentRevision": revision, "updateRevision": revision});
-    with_counts(status, &[("readyReplicas", ready), ("currentReplicas", all), ("updatedReplicas", all)])
+        "collisionCount": 0, "currentRevision": format!("{name}-{current}"),
+        "updateRevision": format!("{name}-{revision}")});
+    with_counts(
+        status,
+        &[("readyReplicas", ready), ("currentReplicas", of_current), ("updatedReplicas", updated)],
+    )
 }
 
-fn daemons(set: &Value, seen: &Seen) -> Value {
-    let (all, ready) = (pods_of(set, seen).count(), pods_of(set, seen).filter(|pod| is_ready(pod)).count());
-    let status = json!({"currentNumberScheduled": all, "numberMisscheduled": 0, "desiredNumberScheduled": seen.nodes.len(),
+fn daemons(set: &Value, revision: &str, seen: &Seen) -> Value {
+    let (all, ready, desired) = (pods_of(set, seen).count(), n_ready(set, seen), seen.nodes.len());
+    let status = json!({"currentNumberScheduled": all, "numberMisscheduled": 0, "desiredNumberScheduled": desired,
         "numberReady": ready, "observedGeneration": set["metadata"]["generation"]});
-    with_counts(status, &[("updatedNumberScheduled", all), ("numberAvailable", ready)])
+    let counts = [
+        ("updatedNumberScheduled", n_of_revision(set, revision, seen)),
+        ("numberAvailable", ready),
+        ("numberUnavailable", desired.saturating_sub(ready)),
+    ];
+    with_counts(status, &counts)
 }
 
 /// A Job's pods succeed as soon as they have started.
-fn work(job: &Value, seen: &Seen, made: &mut Vec<Value>) -> Vec<Action> {
+fn work(job: &Value, seen: &Seen, plan: &mut Plan) {
     if is_ending(job) {
-        return Vec::new();
+        return;
     }
-    let mut actions = Vec::new();
-    let of_phase = |phase: &str| pods_of(job, seen).filter(|pod| pod["status"]["phase"] == phase).count();
     for pod in pods_of(job, seen).filter(|pod| is_ready(pod)) {
-        actions.extend(super::told(kinds::pods(), pod, json!({"phase": "Succeeded"})));
+        plan.actions.extend(super::told(kinds::pods(), pod, json!({"phase": "Succeeded"})));
     }
-    let done = of_phase("Succeeded");
+    let done = pods_of(job, seen).filter(|pod| pod["status"]["phase"] == "Succeeded").count();
     let completions = number(&job["spec"]["completions"]).unwrap_or(1);
     let parallelism = number(&job["spec"]["parallelism"]).unwrap_or(1);
     let active = pods_of(job, seen).count() - done;
     let wanted = done + completions.saturating_sub(done).min(parallelism.max(active));
-    keep(job, wanted.max(done), seen, made, &mut actions);
+    keep(job, wanted, &[], seen, plan);
     let mut status = with_counts(json!({}), &[("active", active), ("succeeded", done)]);
     if done >= completions {
         status["conditions"] =
             json!([{"type": "Complete", "status": "True", "reason": "CompletionsReached", "message": ""}]);
     }
-    actions.extend(super::told(kinds::jobs(), job, status));
-    actions
+    plan.actions.extend(super::told(kinds::jobs(), job, status));
 }
