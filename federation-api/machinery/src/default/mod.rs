@@ -56,7 +56,7 @@ pub fn fill(schema: &Schema, id: TypeId, value: &mut Value) {
 fn fill_struct(schema: &Schema, structure: &Struct, object: &mut Object) {
     if let Some(name) = structure.name.strip_prefix(PREFIX) {
         for (path, constant) in constants::of(name) {
-            set_path(object, path, *constant);
+            set_path(schema, structure, object, path, *constant);
         }
         apply_rules(name, object);
     }
@@ -130,18 +130,34 @@ fn set(object: &mut Object, name: &str, value: impl Into<Value>) {
     }
 }
 
-/// Sets the field at the end of a dotted path, when it is absent or empty and its parents are objects.
-fn set_path(object: &mut Object, path: &str, constant: constants::Constant) {
-    let (mut object, mut path) = (object, path);
+/// Sets the field at the end of a dotted path, when it is absent and its parents are objects.
+///
+/// Zero and empty text are absent where Go holds the value itself; behind a pointer they are somebody's wish.
+fn set_path(
+    schema: &Schema,
+    structure: &Struct,
+    object: &mut Object,
+    path: &str,
+    constant: constants::Constant,
+) {
+    let (mut structure, mut object, mut path) = (structure, object, path);
     while let Some((parent, rest)) = path.split_once('.') {
         let Some(Value::Object(inner)) = object.get_mut(parent) else { return };
-        (object, path) = (inner, rest);
+        let Some(field) = field_of(structure, parent) else { return };
+        let Type::Struct(below) = schema.get(field.ty) else { return };
+        (structure, object, path) = (below, inner, rest);
     }
-    let empty = |value: &Value| value == "" || value == 0;
-    if object.get(path).is_some_and(empty) && !matches!(constant, constants::Constant::Bool(_)) {
+    let is_pointer =
+        field_of(structure, path).and_then(|field| field.proto).is_some_and(|proto| proto.pointer);
+    let is_zero = |value: &Value| value == "" || value == 0;
+    if !is_pointer && object.get(path).is_some_and(is_zero) {
         object.remove(path);
     }
     set(object, path, constant);
+}
+
+fn field_of<'a>(structure: &'a Struct, name: &str) -> Option<&'a Field> {
+    structure.fields.iter().find(|field| field.name == name)
 }
 
 /// The object at a field, when there is one.
