@@ -28,7 +28,7 @@ async fn nodes_are_ready_when_a_member_has_started() {
 }
 
 #[tokio::test]
-async fn a_deployment_becomes_ready_and_scales() {
+async fn a_deployment_becomes_ready_scales_and_rolls() {
     let member = member(2).await;
     let client = client(&member).await;
     create(&client, &shop(4, "100m")).await;
@@ -37,6 +37,18 @@ async fn a_deployment_becomes_ready_and_scales() {
         patch(&client, json!({"spec": {"replicas": replicas}})).await;
         rolled_out(&client, replicas).await;
     }
+    let containers = json!([{"name": "web", "image": "web:2"}]);
+    patch(&client, json!({"spec": {"template": {"spec": {"containers": containers}}}})).await;
+    let mut fewest = usize::MAX;
+    eventually("the new image everywhere", async || {
+        let pods = pods(&client).await;
+        fewest = fewest.min(pods.iter().filter(|pod| is_ready(pod)).count());
+        assert!(pods.len() <= 5, "more than a quarter over four");
+        pods.len() == 4 && pods.iter().all(|pod| is_ready(pod) && image(pod) == "web:2")
+    })
+    .await;
+    assert!(fewest >= 3, "only {fewest} of four were ready during the roll-out");
+    rolled_out(&client, 4).await;
     member.stop().await;
 }
 
@@ -89,7 +101,7 @@ async fn an_endpoint_answers_while_a_ready_pod_is_selected() {
     assert_eq!(ingress[0].ip, Some(member.ip().to_string()));
     create(&client, &shop(1, "100m")).await;
     eventually("an answer", async || ask(address).await == Some((200, "blue\n".to_owned()))).await;
-    api::<Deployment>(&client).delete("shop", &DeleteParams::background()).await.unwrap();
+    patch(&client, json!({"spec": {"replicas": 0}})).await;
     eventually("nobody again", async || ask(address).await.is_some_and(|(status, _)| status == 503)).await;
     api::<Service>(&client).delete("shop", &DeleteParams::default()).await.unwrap();
     eventually("nothing listening", async || ask(address).await.is_none()).await;
