@@ -3,4 +3,4 @@
 mod deploy;
 mod informers;
 mod members;
-mod story;
+pub(crate) mod story;

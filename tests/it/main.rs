@@ -3,3 +3,4 @@
 mod kubernetes;
 mod processes;
 mod scenarios;
+mod transcripts;

@@ -158,13 +158,8 @@ fn conditions_text(status: &Value) -> String {
     let mut text = String::new();
     for condition in status["conditions"].as_array().into_iter().flatten() {
         let word = |field: &str| condition[field].as_str().unwrap_or_default();
-        text.push_str(&format!(
-            "{} {} ({}) {}\n",
-            word("type"),
-            word("status"),
-            word("reason"),
-            word("message")
-        ));
+        let line = format!("{} {} ({}) {}", word("type"), word("status"), word("reason"), word("message"));
+        text.push_str(&format!("{}\n", line.trim_end()));
     }
     if text.is_empty() { text } else { format!("\n{text}") }
 }

@@ -1,7 +1,7 @@
 //! The main path from end to end, on three real clusters: placed by weight, kept, named, lost, back, gone.
 #![expect(clippy::print_stdout, reason = "cargo shows it when a test fails, or with --nocapture")]
 
-mod shop;
+pub(crate) mod shop;
 mod sums;
 
 use std::collections::BTreeSet;

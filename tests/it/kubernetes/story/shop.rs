@@ -10,7 +10,7 @@ use kube::api::Api;
 pub(super) const REPLICAS: i32 = 10;
 
 /// The global name.
-pub(super) const NAME: &str = "shop.global.example";
+pub(crate) const NAME: &str = "shop.global.example";
 
 /// The image that every cluster runs but the one with an override.
 pub(super) const IMAGE: &str = "example.org/shop:1";
@@ -19,7 +19,7 @@ pub(super) const IMAGE: &str = "example.org/shop:1";
 pub(super) const IMAGE_OVERRIDDEN: &str = "mirror.example.org/shop:1";
 
 /// What the owner applies to the host: the application, where it goes, and its name.
-pub(super) const MANIFESTS: &str = r#"
+pub(crate) const MANIFESTS: &str = r#"
 apiVersion: v1
 kind: Namespace
 metadata: {name: shop}
