@@ -82,8 +82,9 @@ fn write_type(out: &mut String, name: &str, schema: &Value, facts: &Facts) -> an
         writeln!(out)?;
     }
     let fields = go.into_iter().flat_map(|go| &go.fields);
-    let forgotten = fields.filter(|field| schema.pointer(&format!("/properties/{}", field.name)).is_none());
-    for field in forgotten {
+    let mut forgotten =
+        fields.filter(|field| schema.pointer(&format!("/properties/{}", field.name)).is_none());
+    if let Some(field) = forgotten.next() {
         bail!("OpenAPI lacks the field {}", field.name);
     }
     Ok(())
