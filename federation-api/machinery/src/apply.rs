@@ -20,10 +20,12 @@ mod walk;
 
 use crate::Value;
 use crate::schema::{Schema, TypeId};
+use managed::Claim;
 
 pub use element::Element;
 pub use fieldset::FieldSet;
 pub use managed::{Conflict, Entry, Managers, Operation, Unreadable};
+pub use walk::{Unclear, check};
 
 /// Who writes, and how.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +56,25 @@ pub enum Reset {
     Server,
     /// That, and the status: the object itself where the kind has a status door.
     Status,
-    /// Everything but the status: the status door.
+    /// Everything but the status: the status door of a custom kind.
     AllButStatus,
+    /// Everything but the status and the metadata: the status door of a built-in kind.
+    Content,
 }
+
+/// What only the server sets of the metadata.
+const OF_SERVER: [&str; 10] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+];
 
 /// Where an object is applied to: its meaning and its owners so far.
 #[derive(Clone, Copy, Debug)]
@@ -83,18 +101,23 @@ pub fn apply(
 ) -> Result<(Value, Managers), Vec<Conflict>> {
     let mut owners = owners;
     let merged = merge::merge(place.schema, place.ty, live, configuration);
-    let set = place.reset.strip(walk::field_set(place.schema, place.ty, configuration));
-    let last = owners.applied(writer).cloned().unwrap_or_default();
-    owners.claim_applied(writer, set);
-    let pruned = prune::prune(place.schema, place.ty, merged, &last, &owners.union());
+    let named = place.reset.leave_out(walk::field_set(place.schema, place.ty, configuration));
+    let last = owners.applied(writer).map(|entry| entry.fields.clone()).unwrap_or_default();
+    let claim = owners.claim_applied(writer, place.reset.strip(named.clone()));
+    // What the configuration says of the server's fields counts as owned until it is merged.
+    let kept = owners.union().union(&named);
+    let pruned = prune::prune(place.schema, place.ty, merged, &last, &kept);
     let mut change = compare::compare(place.schema, place.ty, live, &pruned);
     change.strip(place.reset);
     let conflicts = owners.conflicts(writer, Operation::Apply, &change.written());
     if !conflicts.is_empty() && force == Force::No {
         return Err(conflicts);
     }
-    owners.release(writer, Operation::Apply, &change.written(), &change.removed);
-    owners.finish(writer.time);
+    owners.release(writer, Operation::Apply, &change);
+    if claim == Claim::New || pruned != *live {
+        owners.date(writer, Operation::Apply);
+    }
+    owners.drop_empty();
     Ok((pruned, owners))
 }
 
@@ -103,45 +126,45 @@ pub fn update(place: Place<'_>, old: &Value, new: &Value, owners: Managers, writ
     let mut owners = owners;
     let mut change = compare::compare(place.schema, place.ty, old, new);
     change.strip(place.reset);
-    owners.release(writer, Operation::Update, &change.written(), &change.removed);
-    owners.claim_updated(writer, &change.written(), &change.removed);
-    owners.finish(writer.time);
+    owners.release(writer, Operation::Update, &change);
+    owners.claim_updated(writer, &change);
+    owners.drop_empty();
+    owners.draw_together();
     owners
 }
 
-/// The owners of an object that was written before owners were kept: what it has belongs to nobody in particular.
-pub fn before_first_apply(place: Place<'_>, live: &Value, api_version: &str, owners: Managers) -> Managers {
-    let mut owners = owners;
-    if owners.is_empty() {
-        let writer = Writer { manager: "before-first-apply", api_version, subresource: "", time: "" };
-        let set = place.reset.strip(walk::field_set(place.schema, place.ty, live));
-        owners.claim_updated(writer, &set, &FieldSet::default());
-    }
-    owners
+/// What of a configuration that was applied by a client is still as it says in `live`.
+///
+/// Who applies on the server what it applied on the client before has no conflict about it.
+pub fn still_as_applied(place: Place<'_>, live: &Value, configuration: &Value) -> FieldSet {
+    let change = compare::compare(place.schema, place.ty, configuration, live);
+    walk::field_set(place.schema, place.ty, configuration).difference(&change.all())
 }
 
 // === impl Reset ===
 
 impl Reset {
-    fn strip(self, set: FieldSet) -> FieldSet {
+    /// Leaves out what is written through other doors.
+    fn leave_out(self, set: FieldSet) -> FieldSet {
         let mut set = set;
+        match self {
+            Self::Server => {}
+            Self::Status => set.forget(&["status"]),
+            Self::AllButStatus => set.keep_only(&["status"]),
+            Self::Content => set.keep_only(&["metadata", "status"]),
+        }
+        set
+    }
+
+    /// Leaves out that, and what the server sets.
+    fn strip(self, set: FieldSet) -> FieldSet {
+        let mut set = self.leave_out(set);
         for field in ["apiVersion", "kind"] {
             set.forget(&[field]);
         }
         set.forget_member("metadata");
-        let of_server =
-            ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields"];
-        for field in of_server.into_iter().chain([
-            "resourceVersion",
-            "deletionTimestamp",
-            "deletionGracePeriodSeconds",
-        ]) {
+        for field in OF_SERVER {
             set.forget(&["metadata", field]);
-        }
-        match self {
-            Self::Server => {}
-            Self::Status => set.forget(&["status"]),
-            Self::AllButStatus => set.keep_only("status"),
         }
         set
     }

@@ -36,11 +36,6 @@ impl FieldSet {
         self.children.get(element)
     }
 
-    /// Whether the step is a member, or anything below it.
-    pub fn touches(&self, element: &Element) -> bool {
-        self.has(element) || self.children.contains_key(element)
-    }
-
     /// Adds a step.
     pub fn insert(&mut self, element: Element) {
         self.members.insert(element);
@@ -109,7 +104,7 @@ impl FieldSet {
         Self { members, children: left.collect() }
     }
 
-    /// Every path, in order, as conflicts name it.
+    /// Every path, as conflicts name it. Shape: what is at a level before what is below it.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = Vec::new();
         self.write_paths("", &mut paths);
@@ -117,15 +112,9 @@ impl FieldSet {
     }
 
     fn write_paths(&self, prefix: &str, paths: &mut Vec<String>) {
-        let elements: BTreeSet<&Element> = self.members.iter().chain(self.children.keys()).collect();
-        for element in elements {
-            let path = format!("{prefix}{element}");
-            if let Some(below) = self.children.get(element) {
-                below.write_paths(&path, paths);
-            }
-            if self.has(element) {
-                paths.push(path);
-            }
+        paths.extend(self.members.iter().map(|element| format!("{prefix}{element}")));
+        for (element, below) in &self.children {
+            below.write_paths(&format!("{prefix}{element}"), paths);
         }
     }
 
@@ -149,11 +138,14 @@ impl FieldSet {
         self.members.remove(&Element::Field(field.to_owned()));
     }
 
-    /// Forgets every field but one.
-    pub(super) fn keep_only(&mut self, field: &str) {
-        let kept = Element::Field(field.to_owned());
-        self.members.retain(|element| *element == kept);
-        self.children.retain(|element, _| *element == kept);
+    /// Forgets every field but these.
+    pub(super) fn keep_only(&mut self, fields: &[&str]) {
+        let is_kept = |element: &Element| match element {
+            Element::Field(name) => fields.contains(&name.as_str()),
+            Element::Keys(_) | Element::Value(_) | Element::Index(_) => false,
+        };
+        self.members.retain(is_kept);
+        self.children.retain(|element, _| is_kept(element));
     }
 
     /// Reads `FieldsV1`; `None` for what is none.

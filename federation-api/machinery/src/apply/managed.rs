@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::compare::Change;
 use super::{FieldSet, Writer};
 use crate::Value;
 
@@ -41,17 +42,24 @@ pub struct Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Managers {
     entries: Vec<Entry>,
-    /// The sets as they were read: whose set stays the same keeps its time.
-    before: Vec<Entry>,
 }
 
-/// Somebody else owns a field that an apply would change.
+/// Somebody else owns fields that an apply would change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// The owner, as people read it: `"kubectl" using apps/v1`.
     pub owner: String,
-    /// The field, such as `.spec.replicas`.
-    pub path: String,
+    /// The fields; at least one.
+    pub fields: FieldSet,
+}
+
+/// Whether a writer applied before what it applies now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// The same fields, in the same version.
+    Same,
+    /// Others.
+    New,
 }
 
 /// Managed fields that mean nothing.
@@ -92,9 +100,12 @@ impl Entry {
             Value::Null => FieldSet::default(),
             fields => FieldSet::read(fields).ok_or("fieldsV1 must be a set of fields")?,
         };
-        let (manager, api_version) = (text("manager"), text("apiVersion"));
+        let api_version = text("apiVersion");
+        if api_version.is_empty() {
+            return Err("apiVersion must not be empty");
+        }
         Ok(Self {
-            manager,
+            manager: text("manager"),
             operation,
             api_version,
             time: text("time"),
@@ -125,11 +136,13 @@ impl Entry {
             && (operation == Operation::Apply || self.api_version == writer.api_version)
     }
 
-    fn is_same_owner(&self, other: &Self) -> bool {
-        self.operation == other.operation
-            && self.manager == other.manager
-            && self.subresource == other.subresource
-            && self.api_version == other.api_version
+    /// What tells owners apart, in the order in which they are named.
+    fn identity(&self) -> (&str, Operation, &str, &str) {
+        let version = match self.operation {
+            Operation::Apply => "",
+            Operation::Update => self.api_version.as_str(),
+        };
+        (&self.manager, self.operation, version, &self.subresource)
     }
 
     fn shown(&self) -> String {
@@ -139,9 +152,6 @@ impl Entry {
         }
         if self.operation == Operation::Update {
             text.push_str(&format!(" using {}", self.api_version));
-            if !self.time.is_empty() {
-                text.push_str(&format!(" at {}", self.time));
-            }
         }
         text
     }
@@ -150,16 +160,18 @@ impl Entry {
 // === impl Managers ===
 
 impl Managers {
-    /// Reads `metadata.managedFields`; null and an empty list are nobody.
+    /// Reads `metadata.managedFields`; null and an empty list are nobody. Of entries of one owner the last counts.
     ///
     /// # Errors
     /// With the first entry that means nothing.
     pub fn read(value: &Value) -> Result<Self, Unreadable> {
-        let mut entries = Vec::new();
+        let mut entries: Vec<Entry> = Vec::new();
         for (index, entry) in value.as_array().into_iter().flatten().enumerate() {
-            entries.push(Entry::read(entry).map_err(|reason| Unreadable { index, reason })?);
+            let entry = Entry::read(entry).map_err(|reason| Unreadable { index, reason })?;
+            entries.retain(|other| other.identity() != entry.identity());
+            entries.push(entry);
         }
-        Ok(Self { before: entries.clone(), entries })
+        Ok(Self { entries })
     }
 
     /// Writes `metadata.managedFields`. Shape: applies first, then by time, manager, version and door.
@@ -181,9 +193,9 @@ impl Managers {
         &self.entries
     }
 
-    /// What a writer applied last.
-    pub(super) fn applied(&self, writer: Writer<'_>) -> Option<&FieldSet> {
-        self.entries.iter().find(|entry| entry.is_of(writer, Operation::Apply)).map(|entry| &entry.fields)
+    /// The entry of what a writer applied last.
+    pub(super) fn applied(&self, writer: Writer<'_>) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.is_of(writer, Operation::Apply))
     }
 
     /// What anybody owns.
@@ -192,16 +204,27 @@ impl Managers {
     }
 
     /// Makes `fields` what a writer applies.
-    pub(super) fn claim_applied(&mut self, writer: Writer<'_>, fields: FieldSet) {
+    pub(super) fn claim_applied(&mut self, writer: Writer<'_>, fields: FieldSet) -> Claim {
         let entry = self.entry(writer, Operation::Apply);
+        let is_same = entry.fields == fields && entry.api_version == writer.api_version;
         entry.fields = fields;
         writer.api_version.clone_into(&mut entry.api_version);
+        if is_same { Claim::Same } else { Claim::New }
     }
 
     /// Adds what a writer wrote to what it owns, and takes away what it removed.
-    pub(super) fn claim_updated(&mut self, writer: Writer<'_>, written: &FieldSet, removed: &FieldSet) {
+    pub(super) fn claim_updated(&mut self, writer: Writer<'_>, change: &Change) {
+        let written = change.written();
         let entry = self.entry(writer, Operation::Update);
-        entry.fields = entry.fields.difference(removed).union(written);
+        entry.fields = entry.fields.difference(&change.removed).union(&written);
+        if !written.is_empty() {
+            writer.time.clone_into(&mut entry.time);
+        }
+    }
+
+    /// Notes that a writer changed something now.
+    pub(super) fn date(&mut self, writer: Writer<'_>, operation: Operation) {
+        writer.time.clone_into(&mut self.entry(writer, operation).time);
     }
 
     fn entry(&mut self, writer: Writer<'_>, operation: Operation) -> &mut Entry {
@@ -226,68 +249,52 @@ impl Managers {
         operation: Operation,
         written: &FieldSet,
     ) -> Vec<Conflict> {
-        let others = self.entries.iter().filter(|entry| !entry.is_of(writer, operation));
-        let conflicts = others.flat_map(|entry| {
-            let owner = entry.shown();
-            let paths = entry.fields.intersection(written).paths();
-            paths.into_iter().map(move |path| Conflict { owner: owner.clone(), path })
-        });
-        conflicts.collect()
+        let mut others: Vec<&Entry> =
+            self.entries.iter().filter(|entry| !entry.is_of(writer, operation)).collect();
+        others.sort_by_key(|entry| entry.identity());
+        let conflicts = others
+            .into_iter()
+            .map(|entry| Conflict { owner: entry.shown(), fields: entry.fields.intersection(written) });
+        conflicts.filter(|conflict| !conflict.fields.is_empty()).collect()
     }
 
-    /// Takes from everybody else what a writer wrote, and from everybody what is gone.
-    pub(super) fn release(
-        &mut self,
-        writer: Writer<'_>,
-        operation: Operation,
-        written: &FieldSet,
-        removed: &FieldSet,
-    ) {
-        for entry in &mut self.entries {
-            if !entry.is_of(writer, operation) {
-                entry.fields = entry.fields.difference(written).outside(removed);
-            }
+    /// Takes from everybody else what a writer wrote, and what is gone.
+    pub(super) fn release(&mut self, writer: Writer<'_>, operation: Operation, change: &Change) {
+        let written = change.written();
+        for entry in self.entries.iter_mut().filter(|entry| !entry.is_of(writer, operation)) {
+            entry.fields = entry.fields.difference(&written).outside(&change.removed);
         }
     }
 
-    /// Drops who owns nothing, dates what changed, and draws old managers together.
-    pub(super) fn finish(&mut self, time: &str) {
+    /// Drops who owns nothing.
+    pub(super) fn drop_empty(&mut self) {
         self.entries.retain(|entry| !entry.fields.is_empty());
-        for entry in &mut self.entries {
-            let same = self
-                .before
-                .iter()
-                .find(|before| before.is_same_owner(entry) && before.fields == entry.fields);
-            match same {
-                Some(before) => entry.time.clone_from(&before.time),
-                None => time.clone_into(&mut entry.time),
-            }
-        }
-        let updaters = self.entries.iter().filter(|entry| entry.operation == Operation::Update).count();
-        if updaters > UPDATERS_MAX {
-            self.draw_together(updaters - UPDATERS_MAX + 1);
-        }
     }
 
-    fn draw_together(&mut self, n_oldest: usize) {
-        let mut updaters: Vec<usize> =
-            (0..self.entries.len()).filter(|at| self.entries[*at].operation == Operation::Update).collect();
-        updaters.sort_by_key(|at| self.entries[*at].time.clone());
-        let mut oldest: Vec<usize> = updaters.into_iter().take(n_oldest).collect();
-        oldest.sort_unstable_by(|a, b| b.cmp(a));
-        let mut ancient: Vec<Entry> = Vec::new();
-        for at in oldest {
-            let entry = self.entries.remove(at);
-            match ancient.iter_mut().find(|other| other.api_version == entry.api_version) {
-                Some(other) => {
-                    other.fields = other.fields.union(&entry.fields);
-                    other.time = other.time.clone().max(entry.time);
-                }
-                None => {
-                    ancient.push(Entry { manager: ANCIENT.to_owned(), subresource: String::new(), ..entry });
-                }
-            }
+    /// Draws the oldest updaters of each version together until there are few enough. A version that only one of
+    /// them wrote in keeps its writer.
+    pub(super) fn draw_together(&mut self) {
+        let mut updaters: Vec<Entry> =
+            self.entries.extract_if(.., |entry| entry.operation == Operation::Update).collect();
+        updaters.sort_by(|a, b| (&a.time, a.identity()).cmp(&(&b.time, b.identity())));
+        let mut at = 0;
+        while updaters.len() > UPDATERS_MAX && at < updaters.len() {
+            let version = updaters[at].api_version.clone();
+            let Some(first) = updaters[..at].iter().position(|other| other.api_version == version) else {
+                at += 1;
+                continue;
+            };
+            let newer = updaters.remove(at);
+            let is_ancient = |entry: &Entry| {
+                entry.manager == ANCIENT && entry.api_version == version && entry.subresource.is_empty()
+            };
+            let bucket = updaters.iter().position(is_ancient).unwrap_or(first);
+            let entry = &mut updaters[bucket];
+            ANCIENT.clone_into(&mut entry.manager);
+            entry.subresource.clear();
+            entry.fields = entry.fields.union(&newer.fields);
+            entry.time = newer.time;
         }
-        self.entries.append(&mut ancient);
+        self.entries.append(&mut updaters);
     }
 }

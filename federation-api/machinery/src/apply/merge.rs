@@ -1,11 +1,9 @@
 //! What a configuration makes of a live object: every field it names is as it says, every other stays.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use serde_json::Map;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Element;
-use super::walk::{Parts, parts};
+use super::walk::{Part, Parts, parts};
 use crate::Value;
 use crate::schema::{Schema, TypeId};
 
@@ -17,51 +15,69 @@ pub(super) fn merge(schema: &Schema, ty: TypeId, live: &Value, configuration: &V
 fn merged(schema: &Schema, ty: Option<TypeId>, live: &Value, configuration: &Value) -> Value {
     match (parts(schema, ty, live), parts(schema, ty, configuration)) {
         (Parts::Fields(_), Parts::Fields(news)) => {
-            let mut object = live.as_object().cloned().unwrap_or_else(Map::new);
-            for (element, ty, new) in news {
-                let Element::Field(name) = element else { continue };
+            let mut object = live.as_object().cloned().unwrap_or_default();
+            for new in news {
+                let Element::Field(name) = new.element else { continue };
                 let value = match object.get(&name) {
-                    Some(old) => merged(schema, ty, old, new),
-                    None => new.clone(),
+                    Some(old) => merged(schema, new.ty, old, new.value),
+                    None => new.value.clone(),
                 };
                 object.insert(name, value);
             }
             Value::Object(object)
         }
         (Parts::Items(olds), Parts::Items(news)) => items(schema, &olds, &news),
-        _ => configuration.clone(),
+        // A null names no field of an object and no item of a list: what is there stays.
+        (Parts::Fields(olds) | Parts::Items(olds), Parts::Leaf)
+            if configuration.is_null() && !olds.is_empty() =>
+        {
+            live.clone()
+        }
+        (Parts::Leaf | Parts::Fields(_) | Parts::Items(_), _) => configuration.clone(),
     }
 }
 
 /// Items that both have stand in the order of the configuration; those that only the live list has keep their places
-/// among them.
-fn items(
-    schema: &Schema,
-    olds: &[(Element, Option<TypeId>, &Value)],
-    news: &[(Element, Option<TypeId>, &Value)],
-) -> Value {
-    let wanted: BTreeSet<&Element> = news.iter().map(|(element, ..)| element).collect();
-    let known: BTreeMap<&Element, &Value> =
-        olds.iter().map(|(element, _, value)| (element, *value)).collect();
+/// among them, before what is new.
+fn items(schema: &Schema, olds: &[Part<'_>], news: &[Part<'_>]) -> Value {
+    let wanted: BTreeSet<&Element> = news.iter().map(|new| &new.element).collect();
+    // Of an item that the live list names twice, nothing is merged into.
+    let mut known: BTreeMap<&Element, Option<&Part<'_>>> = BTreeMap::new();
+    for old in olds {
+        known.entry(&old.element).and_modify(|part| *part = None).or_insert(Some(old));
+    }
+    let mut shared: VecDeque<&Element> =
+        news.iter().map(|new| &new.element).filter(|element| known.contains_key(element)).collect();
+    let mut placed = BTreeSet::new();
     let mut list = Vec::with_capacity(olds.len() + news.len());
-    let mut rest = olds.iter().peekable();
-    for (element, ty, new) in news {
-        // What stands before this item in the live list, and is not named, stays before it.
-        if known.contains_key(element) {
-            let place = olds.iter().position(|(old, ..)| old == element).unwrap_or_default();
-            while let Some((old, _, value)) = rest.next_if(|(old, ..)| {
-                olds.iter().position(|(other, ..)| other == old).is_some_and(|at| at < place)
-            }) {
-                if !wanted.contains(old) {
-                    list.push((*value).clone());
-                }
+    let (mut olds, mut news) = (olds.iter().peekable(), news.iter().peekable());
+    while olds.peek().is_some() || news.peek().is_some() {
+        if let Some(old) = olds.peek() {
+            if !wanted.contains(&old.element) {
+                list.push(old.value.clone());
+                olds.next();
+                continue;
+            }
+            let is_here = news.peek().is_some_and(|new| new.element == old.element);
+            let comes_later =
+                news.peek().is_some() && shared.front().is_some_and(|next| **next != old.element);
+            if is_here || comes_later || placed.contains(&old.element) {
+                olds.next();
+            }
+            if comes_later && !is_here {
+                continue;
             }
         }
-        list.push(match known.get(element) {
-            Some(old) => merged(schema, *ty, old, new),
-            None => (*new).clone(),
-        });
+        if let Some(new) = news.next() {
+            list.push(match known.get(&new.element) {
+                Some(Some(old)) => merged(schema, new.ty, old.value, new.value),
+                Some(None) | None => new.value.clone(),
+            });
+            placed.insert(&new.element);
+            if shared.front() == Some(&&new.element) {
+                shared.pop_front();
+            }
+        }
     }
-    list.extend(rest.filter(|(old, ..)| !wanted.contains(old)).map(|(_, _, value)| (*value).clone()));
     Value::Array(list)
 }

@@ -232,6 +232,7 @@ impl<'a> Write<'a> {
         }
         metadata::carry(&mut new, &old);
         self.door.confine(&mut new, &old, self.resource);
+        managed::keep_wish(&mut new);
         self.normalize(&mut new);
         if !matches!(edit, Edit::Apply(_)) {
             managed::update(self, Some(&old), &mut new, now)?;
