@@ -4,6 +4,9 @@
 //! the map of a resource is copy-on-write, so that a list, a page or a controller's pass holds one revision for as
 //! long as it likes while writes go on.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     ops::Bound,
     sync::{Arc, Mutex, PoisonError},

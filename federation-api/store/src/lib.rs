@@ -13,6 +13,8 @@
 //! The crate knows nothing of Kubernetes but the shape of its keys: what a value means is the decoder's business.
 
 pub mod cache;
+#[cfg(test)]
+mod conformance;
 mod content;
 mod error;
 mod key;

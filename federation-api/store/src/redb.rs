@@ -8,25 +8,27 @@
 //! ```
 //!
 //! The file is locked while it is open. A full disk fails the group and nothing else: the database is opened again
-//! for the next one. Any other failure to make data durable stops writes until a restart, because what the disk then
-//! holds cannot be known.
+//! for the next one, and goes on if it holds exactly what was acknowledged. Any other failure to make data durable
+//! stops writes until a restart, because what the disk then holds cannot be known.
 
+mod failure;
+mod open;
 mod record;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use redb::backends::FileBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, StorageError,
-    Table, TableDefinition, WriteTransaction,
+    Database, ReadOnlyTable, ReadableDatabase as _, ReadableTable as _, StorageError, Table, TableDefinition,
+    WriteTransaction,
 };
 
+use self::failure::{damaged, explain, own, storage_of};
 use crate::Key;
 use crate::store::{Change, Conflict, OpenError, Position, Store, StoreError, Version, Write};
 
@@ -35,22 +37,20 @@ const OBJECTS: TableDefinition<'static, (&str, &str, &str), u64> = TableDefiniti
 const FLOORS: TableDefinition<'static, &str, u64> = TableDefinition::new("floors");
 const FACTS: TableDefinition<'static, &str, u64> = TableDefinition::new("facts");
 
-/// The fact that names the layout above.
-const FORMAT: &str = "format";
-/// The layout that this version reads and writes.
-const FORMAT_KNOWN: u64 = 1;
 /// The fact that counts writes.
 const REVISION: &str = "revision";
 
-/// Reads come from the cache above, so the database needs pages only for the branches it writes to: a group of 4 MiB
-/// and the paths to it.
-const CACHE_BYTES: usize = 16 << 20;
+/// How a file is opened.
+type Opener = dyn Fn(&Path) -> Result<Database, OpenError> + Send + Sync;
 
 /// A store in one file.
 pub struct RedbStore {
     file: PathBuf,
+    opener: Box<Opener>,
     /// None after the disk was full, until the next write opens it again.
     database: RwLock<Option<Database>>,
+    /// The newest revision that was acknowledged.
+    acknowledged: AtomicU64,
 }
 
 // === impl RedbStore ===
@@ -61,9 +61,14 @@ impl RedbStore {
     /// # Errors
     /// When another process has it open, it is no store, it is damaged, or the folder cannot be written.
     pub fn open(file: &Path) -> Result<Self, OpenError> {
-        let database = open_database(file)?;
-        prepare(&database, file)?;
-        Ok(Self { file: file.to_owned(), database: RwLock::new(Some(database)) })
+        Self::open_by(file, Box::new(open::open))
+    }
+
+    fn open_by(file: &Path, opener: Box<Opener>) -> Result<Self, OpenError> {
+        let database = opener(file)?;
+        let revision = revision_of(&database).map_err(|error| explain(file, error))?;
+        let (database, acknowledged) = (RwLock::new(Some(database)), AtomicU64::new(revision));
+        Ok(Self { file: file.to_owned(), opener, database, acknowledged })
     }
 
     /// The database, opened again when the disk was full.
@@ -75,10 +80,23 @@ impl RedbStore {
         drop(guard);
         let mut place = self.database.write().unwrap_or_else(PoisonError::into_inner);
         if place.is_none() {
-            *place = Some(open_database(&self.file).map_err(reopen_failure)?);
+            *place = Some(self.reopen()?);
         }
         drop(place);
         Ok(self.database.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Opens the database after the disk was full. It may hold neither less nor more than was acknowledged: readers
+    /// were told that the failed group did not happen.
+    fn reopen(&self) -> Result<Database, StoreError> {
+        let database = (self.opener)(&self.file).map_err(reopen_failure)?;
+        let found = revision_of(&database).map_err(|error| explain(&self.file, error))?;
+        let acknowledged = self.acknowledged.load(Ordering::Acquire);
+        if found != acknowledged {
+            let text = format!("revision {acknowledged} was acknowledged, the file is at {found}");
+            return Err(StoreError::Failed(Arc::new(io::Error::other(text))));
+        }
+        Ok(database)
     }
 
     /// Tells what a failed storage operation means, and closes the database when the disk is full.
@@ -91,14 +109,15 @@ impl RedbStore {
     }
 
     fn try_commit(&self, group: &[&[Write]]) -> Result<Vec<Result<u64, Conflict>>, StorageError> {
-        let guard = self.database().map_err(|error| StorageError::Backend(Box::new(error)))?;
+        let guard = self.database().map_err(own)?;
         let Some(database) = guard.as_ref() else { return Err(StorageError::DatabaseClosed) };
         let transaction = database.begin_write().map_err(storage_of)?;
-        let (answers, wrote) = write_group(&transaction, group)?;
-        if wrote {
-            transaction.commit().map_err(storage_of)?;
-        } else {
+        let (answers, revision) = write_group(&transaction, group)?;
+        if revision == self.acknowledged.load(Ordering::Acquire) {
             transaction.abort()?;
+        } else {
+            transaction.commit().map_err(storage_of)?;
+            self.acknowledged.store(revision, Ordering::Release);
         }
         Ok(answers)
     }
@@ -121,7 +140,6 @@ impl Store for RedbStore {
     }
 
     fn load(&self, visit: &mut dyn FnMut(Version) -> Result<(), StoreError>) -> Result<Position, StoreError> {
-        let file = self.file.clone();
         let mut refused = None;
         let position = self.read(|reading| {
             for entry in reading.versions.iter()? {
@@ -135,10 +153,7 @@ impl Store for RedbStore {
             }
             reading.position()
         });
-        match refused {
-            Some(error) => Err(error),
-            None => position.map_err(|error| name_file(error, &file)),
-        }
+        refused.map_or(position, Err)
     }
 
     fn history(&self, resource: &str, after: u64) -> Result<Vec<Change>, StoreError> {
@@ -152,7 +167,7 @@ impl Store for RedbStore {
 
     fn compact(&self, floors: &[(Arc<str>, u64)]) -> Result<(), StoreError> {
         let compacted = || -> Result<(), StorageError> {
-            let guard = self.database().map_err(|error| StorageError::Backend(Box::new(error)))?;
+            let guard = self.database().map_err(own)?;
             let Some(database) = guard.as_ref() else { return Err(StorageError::DatabaseClosed) };
             let transaction = database.begin_write().map_err(storage_of)?;
             for (resource, floor) in floors {
@@ -222,10 +237,11 @@ struct Writing<'a> {
     buffer: Vec<u8>,
 }
 
+/// Writes what may happen of a group; answers also the newest revision then.
 fn write_group(
     transaction: &WriteTransaction,
     group: &[&[Write]],
-) -> Result<(Vec<Result<u64, Conflict>>, bool), StorageError> {
+) -> Result<(Vec<Result<u64, Conflict>>, u64), StorageError> {
     let mut facts = transaction.open_table(FACTS).map_err(storage_of)?;
     let before = facts.get(REVISION)?.map_or(0, |number| number.value());
     let mut writing = Writing {
@@ -238,11 +254,10 @@ fn write_group(
     for batch in group {
         answers.push(writing.batch(batch)?);
     }
-    let wrote = writing.revision > before;
-    if wrote {
+    if writing.revision > before {
         facts.insert(REVISION, writing.revision)?;
     }
-    Ok((answers, wrote))
+    Ok((answers, writing.revision))
 }
 
 // === impl Writing ===
@@ -279,6 +294,19 @@ impl Writing<'_> {
     }
 }
 
+/// The newest revision that a database holds.
+fn revision_of(database: &Database) -> Result<u64, StorageError> {
+    Ok(Reading::begin(database)?.position()?.revision)
+}
+
+/// Opening again fails while the disk is still full; anything else stops writes.
+fn reopen_failure(error: OpenError) -> StoreError {
+    match error {
+        OpenError::OutOfSpace { .. } | OpenError::Load(StoreError::OutOfSpace) => StoreError::OutOfSpace,
+        other => StoreError::Failed(Arc::new(other)),
+    }
+}
+
 fn place(key: &Key) -> (&str, &str, &str) {
     (key.resource(), key.namespace(), key.name())
 }
@@ -307,117 +335,4 @@ fn compact_resource(transaction: &WriteTransaction, resource: &str, floor: u64) 
     }
     floors.insert(resource, floor)?;
     Ok(())
-}
-
-fn open_database(file: &Path) -> Result<Database, OpenError> {
-    let folder = || file.parent().unwrap_or(file).to_owned();
-    let opened = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(file);
-    let handle = opened.map_err(|source| OpenError::NotWritable { folder: folder(), source })?;
-    let database = FileBackend::new(handle)
-        .and_then(|backend| Builder::new().set_cache_size(CACHE_BYTES).create_with_backend(backend));
-    database.map_err(|error| match error {
-        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => OpenError::InUse {
-            folder: folder(),
-            holder: format!(
-                "another koinon, which has {} open",
-                file.file_name().unwrap_or_default().display()
-            ),
-        },
-        DatabaseError::UpgradeRequired(found) => {
-            OpenError::Format { file: file.to_owned(), found: found.into(), known: FORMAT_KNOWN }
-        }
-        DatabaseError::Storage(StorageError::Corrupted(reason)) => {
-            OpenError::Corrupt { file: file.to_owned(), reason }
-        }
-        DatabaseError::Storage(StorageError::Io(error)) if is_no_database(&error) => {
-            OpenError::Corrupt { file: file.to_owned(), reason: format!("it is no store ({error})") }
-        }
-        DatabaseError::Storage(StorageError::Io(error)) if is_full(&error) => {
-            OpenError::OutOfSpace { folder: folder() }
-        }
-        other => OpenError::Backend { file: file.to_owned(), source: Box::new(other) },
-    })
-}
-
-/// Makes the tables of a new store, and refuses one of another layout.
-fn prepare(database: &Database, file: &Path) -> Result<(), OpenError> {
-    let prepared = || -> Result<u64, StorageError> {
-        let transaction = database.begin_write().map_err(storage_of)?;
-        let format = {
-            let mut facts = transaction.open_table(FACTS).map_err(storage_of)?;
-            transaction.open_table(VERSIONS).map_err(storage_of)?;
-            transaction.open_table(OBJECTS).map_err(storage_of)?;
-            transaction.open_table(FLOORS).map_err(storage_of)?;
-            let format = facts.get(FORMAT)?.map(|number| number.value());
-            if format.is_none() {
-                facts.insert(FORMAT, FORMAT_KNOWN)?;
-            }
-            format.unwrap_or(FORMAT_KNOWN)
-        };
-        transaction.commit().map_err(storage_of)?;
-        Ok(format)
-    };
-    match prepared() {
-        Ok(FORMAT_KNOWN) => Ok(()),
-        Ok(found) => Err(OpenError::Format { file: file.to_owned(), found, known: FORMAT_KNOWN }),
-        Err(error) => Err(OpenError::Load(explain(file, error))),
-    }
-}
-
-/// What every redb error comes down to for us.
-fn storage_of(error: impl Into<redb::Error>) -> StorageError {
-    match error.into() {
-        redb::Error::Corrupted(reason) => StorageError::Corrupted(reason),
-        redb::Error::Io(error) => StorageError::Io(error),
-        redb::Error::PreviousIo => StorageError::PreviousIo,
-        redb::Error::DatabaseClosed => StorageError::DatabaseClosed,
-        redb::Error::ValueTooLarge(bytes) => StorageError::ValueTooLarge(bytes),
-        other => StorageError::Backend(Box::new(other)),
-    }
-}
-
-fn damaged() -> StorageError {
-    StorageError::Corrupted("a version cannot be read".to_owned())
-}
-
-fn explain(file: &Path, error: StorageError) -> StoreError {
-    match error {
-        StorageError::Corrupted(reason) => StoreError::Corrupt { file: file.to_owned(), reason },
-        StorageError::Io(error) if is_full(&error) => StoreError::OutOfSpace,
-        StorageError::Io(_) | StorageError::PreviousIo => StoreError::Failed(Arc::new(error)),
-        StorageError::Backend(error) => match error.downcast::<StoreError>() {
-            Ok(own) => *own,
-            Err(error) => StoreError::Backend(error.into()),
-        },
-        other => StoreError::Backend(Arc::new(other)),
-    }
-}
-
-fn name_file(error: StoreError, file: &Path) -> StoreError {
-    match error {
-        StoreError::Corrupt { reason, .. } => StoreError::Corrupt { file: file.to_owned(), reason },
-        other => other,
-    }
-}
-
-/// Opening again fails while the disk is still full; anything else stops writes.
-fn reopen_failure(error: OpenError) -> StoreError {
-    match error {
-        OpenError::OutOfSpace { .. } => StoreError::OutOfSpace,
-        other => StoreError::Failed(Arc::new(other)),
-    }
-}
-
-fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
-
-fn is_no_database(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

@@ -168,9 +168,6 @@ fn self_contained(path: &Path, context: Option<&str>) -> anyhow::Result<(String,
     let Some(server) = cluster.server.clone() else {
         bail!("kubeconfig {shown}: clusters[{}].cluster.server is missing", target.cluster);
     };
-    if let Some(file) = cluster.certificate_authority.take() {
-        cluster.certificate_authority_data = Some(BASE64.encode(read_beside(folder, &file)?));
-    }
     let Some(auth) = config.auth_infos.first_mut().and_then(|named| named.auth_info.as_mut()) else {
         bail!("kubeconfig {shown}: users has no {user:?}, which the context names");
     };
@@ -179,6 +176,9 @@ fn self_contained(path: &Path, context: Option<&str>) -> anyhow::Result<(String,
             "kubeconfig {shown}: users[{user}] runs a program to log in, which the host cannot do; give one with a token or \
              a client certificate, such as that of a ServiceAccount"
         );
+    }
+    if let Some(file) = cluster.certificate_authority.take() {
+        cluster.certificate_authority_data = Some(BASE64.encode(read_beside(folder, &file)?));
     }
     if let Some(file) = auth.client_certificate.take() {
         auth.client_certificate_data = Some(BASE64.encode(read_beside(folder, &file)?));

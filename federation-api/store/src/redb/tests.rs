@@ -1,12 +1,17 @@
-//! The embedded store does what the memory store does, keeps it, and loses nothing when its process is killed.
+//! What only the embedded store can get wrong: files that are none, full disks, and processes that are killed.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::AtomicBool;
+
 use bytes::Bytes;
+use redb::StorageBackend;
+use redb::backends::FileBackend;
 
 use super::*;
-use crate::MemoryStore;
+use crate::conformance::told;
 
 fn key(name: &str) -> Key {
     Key::new("configmaps", "a", name)
@@ -16,98 +21,200 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-/// Everything that a store tells.
-fn told(store: &dyn Store) -> (Position, Vec<Version>) {
-    let mut versions = Vec::new();
-    let position = store.load(&mut |version| {
-        versions.push(version);
-        Ok(())
-    });
-    (position.unwrap(), versions)
-}
-
-/// The same writes in both stores, then the same everything.
-fn same_as_memory(steps: impl Fn(&dyn Store)) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("store.redb");
-    let (memory, embedded) = (MemoryStore::new(), RedbStore::open(&file).unwrap());
-    steps(&memory);
-    steps(&embedded);
-    assert_eq!(told(&memory), told(&embedded));
-    assert_eq!(memory.history("configmaps", 0).ok(), embedded.history("configmaps", 0).ok());
-    drop(embedded);
-    assert_eq!(told(&memory), told(&RedbStore::open(&file).unwrap()), "after it was opened again");
-}
-
 fn commit(store: &dyn Store, batch: &[Write]) -> Result<u64, Conflict> {
     store.commit(&[batch]).unwrap().remove(0)
 }
 
 #[test]
-fn keeps_versions_as_the_memory_store_does() {
-    same_as_memory(|store| {
-        assert_eq!(
-            commit(store, &[Write::create(key("a"), bytes("1")), Write::create(key("b"), bytes("2"))]),
-            Ok(1)
-        );
-        assert_eq!(commit(store, &[Write::update(key("a"), 1, bytes("3"))]), Ok(3));
-        assert_eq!(commit(store, &[Write::delete(key("b"), 2)]), Ok(4));
-        let stale =
-            commit(store, &[Write::create(key("c"), bytes("x")), Write::update(key("a"), 1, bytes("y"))]);
-        assert_eq!(
-            stale,
-            Err(Conflict { key: key("a"), actual: Some(3) }),
-            "nothing of the batch is written"
-        );
-        let twice =
-            commit(store, &[Write::create(key("c"), bytes("x")), Write::create(key("c"), bytes("y"))]);
-        assert_eq!(twice, Err(Conflict { key: key("c"), actual: None }));
-        assert_eq!(commit(store, &[Write::create(key("b"), bytes("again"))]), Ok(5));
-        assert_eq!(commit(store, &[]), Ok(6), "an empty batch tells the next revision");
-    });
-}
-
-#[test]
-fn compacts_as_the_memory_store_does() {
-    same_as_memory(|store| {
-        commit(store, &[Write::create(key("a"), bytes("1"))]).unwrap();
-        commit(store, &[Write::update(key("a"), 1, bytes("2"))]).unwrap();
-        commit(store, &[Write::create(key("b"), bytes("3"))]).unwrap();
-        commit(store, &[Write::delete(key("b"), 3)]).unwrap();
-        commit(store, &[Write::update(key("a"), 2, bytes("4"))]).unwrap();
-        store.compact(&[("configmaps".into(), 4), ("secrets".into(), 99)]).unwrap();
-        assert!(matches!(store.history("configmaps", 3), Err(StoreError::Compacted { floor: 4 })));
-        let changes = store.history("configmaps", 4).unwrap();
-        assert_eq!(changes.len(), 1);
-        assert_eq!(changes[0].previous, Some(bytes("2")), "what an event replaced is still there");
-        store.compact(&[("configmaps".into(), 2)]).unwrap();
-    });
-}
-
-#[test]
-fn batches_of_one_group_see_each_other() {
-    same_as_memory(|store| {
-        let first = [Write::create(key("a"), bytes("1"))];
-        let second = [Write::update(key("a"), 1, bytes("2"))];
-        let third = [Write::update(key("a"), 1, bytes("3"))];
-        let answers = store.commit(&[&first, &second, &third]).unwrap();
-        assert_eq!(answers, [Ok(1), Ok(2), Err(Conflict { key: key("a"), actual: Some(2) })]);
-    });
-}
-
-#[test]
-fn a_file_that_is_open_elsewhere_or_no_store_is_refused() {
+fn only_the_owner_may_read_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store.redb");
-    let _open = RedbStore::open(&file).unwrap();
-    assert!(matches!(RedbStore::open(&file).err(), Some(OpenError::InUse { .. })));
-    let text = folder.path().join("text.redb");
-    std::fs::write(&text, "this is no database at all, and never was").unwrap();
-    let error = RedbStore::open(&text).err().unwrap();
-    assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
-    assert!(error.to_string().contains("text.redb"), "{error}");
-    let nowhere = folder.path().join("missing/store.redb");
-    assert!(matches!(RedbStore::open(&nowhere).err(), Some(OpenError::NotWritable { .. })));
+    RedbStore::open(&file).unwrap();
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of making it");
+}
+
+#[test]
+fn a_file_that_is_open_elsewhere_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    let open = RedbStore::open(&file).unwrap();
+    let error = RedbStore::open(&file).err().unwrap();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error:?}");
+    assert!(error.to_string().contains("store.redb"), "{error}");
+    drop(open);
+    RedbStore::open(&file).unwrap();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = RedbStore::open(&folder.path().join("missing/store.redb")).err().unwrap();
+    assert!(matches!(error, OpenError::NotWritable { .. }), "{error:?}");
+    assert!(error.to_string().contains("missing"), "{error}");
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str, content: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, content).unwrap();
+        file
+    };
+    let of_others = folder.path().join("foreign.redb");
+    let database = Database::create(&of_others).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(TableDefinition::<&str, &str>::new("facts")).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let refused = [
+        make("empty.redb", b""),
+        make("text.redb", b"this is no database at all, and never was"),
+        make("zeros.redb", &[0; 1 << 16]),
+        of_others,
+    ];
+    for file in refused {
+        let error = RedbStore::open(&file).err().unwrap();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{}: {error:?}", file.display());
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(error.to_string().contains(name), "{error}");
+    }
+}
+
+#[test]
+fn a_newer_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    RedbStore::open(&file).unwrap();
+    let database = Database::create(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(FACTS).unwrap().insert("format", 2).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let error = RedbStore::open(&file).err().unwrap();
+    assert!(matches!(error, OpenError::Format { found: 2, known: 1, .. }), "{error:?}");
+}
+
+/// How often a store is damaged; each time takes some 3 ms.
+const DAMAGES: usize = 200;
+
+#[test]
+fn damage_is_noticed_before_anything_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    let store = RedbStore::open(&file).unwrap();
+    for number in 0..64 {
+        let text = format!("{number} ").repeat(100);
+        commit(&store, &[Write::create(key(&format!("n{number}")), bytes(&text))]).unwrap();
+    }
+    let whole = told(&store);
+    drop(store);
+    let healthy = std::fs::read(&file).unwrap();
+    for round in 0..DAMAGES {
+        let mut damaged = healthy.clone();
+        // An odd step visits every part of the file, whose size is a power of two times a few pages.
+        let at = round * 104_729 % healthy.len();
+        damaged[at] ^= 0xff;
+        std::fs::write(&file, &damaged).unwrap();
+        match RedbStore::open(&file) {
+            Ok(store) => assert_eq!(told(&store), whole, "byte {at} was not noticed"),
+            Err(OpenError::Corrupt { .. } | OpenError::Format { .. }) => {}
+            Err(other) => panic!("byte {at}: {other:?}"),
+        }
+    }
+}
+
+/// A disk that is full while one of the flags says so, and notices it at once or only when it flushes.
+#[derive(Debug)]
+struct Disk {
+    file: FileBackend,
+    faults: Arc<Faults>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    writes: AtomicBool,
+    flushes: AtomicBool,
+}
+
+fn unless(is_full: &AtomicBool) -> io::Result<()> {
+    if is_full.load(Ordering::Acquire) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+}
+
+/// A store on a disk whose faults the test decides.
+fn store_on_disk(file: &Path) -> (RedbStore, Arc<Faults>) {
+    let faults = Arc::new(Faults::default());
+    let of_disk = Arc::clone(&faults);
+    let opener = move |file: &Path| {
+        let faults = Arc::clone(&of_disk);
+        open::open_through(file, |file| Disk { file, faults })
+    };
+    (RedbStore::open_by(file, Box::new(opener)).unwrap(), faults)
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        unless(&self.faults.writes).and_then(|()| self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        unless(&self.faults.flushes).and_then(|()| self.file.sync_data())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        unless(&self.faults.writes).and_then(|()| self.file.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+#[test]
+fn a_full_disk_fails_writes_until_there_is_space() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    let (store, faults) = store_on_disk(&file);
+    commit(&store, &[Write::create(key("before"), bytes("1"))]).unwrap();
+    faults.writes.store(true, Ordering::Release);
+    for attempt in 0..3 {
+        let large = Write::create(key("during"), bytes(&"2".repeat(1 << 20)));
+        let error = store.commit(&[&[large]]).unwrap_err();
+        assert!(matches!(error, StoreError::OutOfSpace), "attempt {attempt}: {error:?}");
+        let error = store.compact(&[("configmaps".into(), 1)]).unwrap_err();
+        assert!(matches!(error, StoreError::OutOfSpace), "attempt {attempt}: {error:?}");
+    }
+    faults.writes.store(false, Ordering::Release);
+    assert_eq!(commit(&store, &[Write::create(key("after"), bytes("3"))]), Ok(2));
+    let names: Vec<String> = told(&store).1.iter().map(|version| version.key.name().to_owned()).collect();
+    assert_eq!(names, ["before", "after"]);
+    drop(store);
+    assert_eq!(told(&RedbStore::open(&file).unwrap()).0.revision, 2);
+}
+
+#[test]
+fn a_group_that_failed_and_was_written_stops_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    let (store, faults) = store_on_disk(&file);
+    commit(&store, &[Write::create(key("a"), bytes("1"))]).unwrap();
+    faults.flushes.store(true, Ordering::Release);
+    let error = store.commit(&[&[Write::create(key("b"), bytes("2"))]]).unwrap_err();
+    assert!(matches!(error, StoreError::OutOfSpace), "{error:?}");
+    faults.flushes.store(false, Ordering::Release);
+    let error = store.commit(&[&[Write::create(key("c"), bytes("3"))]]).unwrap_err();
+    assert!(matches!(error, StoreError::Failed(_)), "readers do not know of what is written: {error:?}");
+    drop(store);
+    assert_eq!(told(&RedbStore::open(&file).unwrap()).0.revision, 2);
 }
 
 /// The file that the child of the test below writes to; unset in every other run.
