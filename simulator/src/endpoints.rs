@@ -29,6 +29,8 @@ pub(crate) struct Endpoints {
     mode: watch::Receiver<Mode>,
     ready: Ready,
     open: BTreeMap<u16, tokio::task::AbortHandle>,
+    /// Ports that could not be opened when they were last tried: said once, tried at every look.
+    failed: BTreeSet<u16>,
     tasks: JoinSet<()>,
 }
 
@@ -37,7 +39,7 @@ pub(crate) struct Endpoints {
 impl Endpoints {
     pub(crate) fn new(name: &str, ip: Ipv4Addr, mode: watch::Receiver<Mode>) -> Self {
         let (ready, open, tasks) = (Ready::default(), BTreeMap::new(), JoinSet::new());
-        Self { name: name.to_owned(), ip, mode, ready, open, tasks }
+        Self { name: name.to_owned(), ip, mode, ready, open, failed: BTreeSet::new(), tasks }
     }
 
     /// Opens and closes ports so that they are these, and says which of them have somebody behind them.
@@ -51,6 +53,7 @@ impl Endpoints {
             }
             stays
         });
+        self.failed.retain(|port| ports.contains_key(port));
         for port in ports.keys() {
             if self.open.contains_key(port) {
                 continue;
@@ -59,13 +62,16 @@ impl Endpoints {
             let listener = match gate::bind(address) {
                 Ok(listener) => listener,
                 Err(error) => {
-                    warn!(%address, %error, "cannot serve an endpoint");
+                    if self.failed.insert(*port) {
+                        warn!(%address, %error, "cannot serve an endpoint");
+                    }
                     continue;
                 }
             };
             let (name, ready, port) = (self.name.clone(), Arc::clone(&self.ready), *port);
             let serve = move |stream| answer(stream, name.clone(), Arc::clone(&ready), port);
             let task = self.tasks.spawn(gate::run(listener, address, self.mode.clone(), serve));
+            self.failed.remove(&port);
             self.open.insert(port, task);
         }
     }

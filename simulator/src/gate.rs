@@ -1,9 +1,11 @@
-//! The gate in front of every socket of a member: open, closed, or open and silent.
+//! The gate in front of every socket of a member: open, closed, or open and silent, slow or rude.
 
-use std::future::Future;
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -17,6 +19,10 @@ pub enum Fault {
     Refused,
     /// Connections are accepted and nothing answers; those that are open fall silent.
     Hung,
+    /// Connections are accepted and reset, and those that are open are cut.
+    Reset,
+    /// Everything goes on, but each step of a connection waits this long first: an answer takes one or two of them longer.
+    Slow(Duration),
 }
 
 /// Whether a gate lets anybody through.
@@ -27,6 +33,9 @@ const BACKLOG: u32 = 128;
 
 /// Connections through one gate: more than any client of a simulated member opens.
 const CONNECTIONS_MAX: usize = 512;
+
+/// The shortest wait of a slow connection, so that slowness of nothing costs little.
+const SLOW_MIN: Duration = Duration::from_millis(1);
 
 /// After a failed bind (the port is still closing), the next attempt waits this long.
 const BIND_PAUSE: Duration = Duration::from_millis(20);
@@ -54,10 +63,11 @@ pub(crate) async fn run<S, F>(
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let now = *mode.borrow_and_update();
+        if matches!(now, Some(Fault::Refused | Fault::Reset)) {
+            connections.shutdown().await;
+        }
         if now == Some(Fault::Refused) {
             listener = None;
-            connections.abort_all();
-            while connections.join_next().await.is_some() {}
             if mode.changed().await.is_err() {
                 return;
             }
@@ -73,10 +83,15 @@ pub(crate) async fn run<S, F>(
         tokio::select! {
             accepted = open.accept() => {
                 let Ok((stream, _)) = accepted else { continue };
+                if now == Some(Fault::Reset) {
+                    // With nothing to linger for, the close is a reset; a socket that refuses that is closed all the same.
+                    let _ = stream.set_zero_linger();
+                    continue;
+                }
                 let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
                 let (serve, mode) = (serve.clone(), mode.clone());
                 connections.spawn(async move {
-                    unless_hung(mode, serve(stream)).await;
+                    as_allowed(mode, serve(stream)).await;
                     drop(permit);
                 });
             }
@@ -88,16 +103,34 @@ pub(crate) async fn run<S, F>(
     }
 }
 
-/// Works while the gate is open, and holds still while it hangs.
-async fn unless_hung(mut mode: watch::Receiver<Mode>, work: impl Future<Output = ()>) {
-    let mut work = std::pin::pin!(work);
+/// Works as the gate allows from moment to moment, until the work is done.
+async fn as_allowed(mut mode: watch::Receiver<Mode>, work: impl Future<Output = ()>) {
+    let mut work = pin!(work);
     loop {
-        let is_hung = *mode.borrow_and_update() == Some(Fault::Hung);
+        let now = *mode.borrow_and_update();
         tokio::select! {
-            () = &mut work, if !is_hung => return,
+            done = step(now, work.as_mut()) => if done {
+                return;
+            },
             changed = mode.changed() => if changed.is_err() {
                 return;
             },
+        }
+    }
+}
+
+/// Goes on with the work as one mode allows; whether it is done.
+async fn step(mode: Mode, mut work: Pin<&mut impl Future<Output = ()>>) -> bool {
+    match mode {
+        // Whoever refuses or resets cuts the connection from outside.
+        None | Some(Fault::Refused | Fault::Reset) => {
+            work.await;
+            true
+        }
+        Some(Fault::Hung) => pending().await,
+        Some(Fault::Slow(wait)) => {
+            tokio::time::sleep(wait.max(SLOW_MIN)).await;
+            poll_fn(|context| Poll::Ready(work.as_mut().poll(context).is_ready())).await
         }
     }
 }

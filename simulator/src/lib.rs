@@ -4,7 +4,7 @@
 //! pods become ready after a while, nodes have room, services have an address on which somebody answers.
 //!
 //! ```text
-//! clients ─► gate (refuses or hangs on command) ─► API server over memory ◄─ behave: workloads, pods, services
+//! clients ─► gate (refuses, hangs, resets or slows on command) ─► API server over memory ◄─ behave: workloads, pods, services
 //! probes  ─► gate ─► endpoint: 200 while a ready pod stands behind it
 //! ```
 

@@ -159,6 +159,11 @@ impl Member {
         self.api.send_replace(Some(fault));
     }
 
+    /// Loses its endpoints; its API goes on.
+    pub fn fail_endpoints(&self, fault: Fault) {
+        self.data_plane.send_replace(Some(fault));
+    }
+
     /// Lets everything be reached again.
     pub fn heal(&self) {
         self.api.send_replace(None);

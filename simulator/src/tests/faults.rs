@@ -1,15 +1,20 @@
 //! What members do when they are lost, and what is there when they return.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::Deployment;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::{ANSWER_MAX, api, ask, balanced, client, create, eventually, member, pods, rolled_out, shop};
 use crate::{Fault, Member};
 
 const PORT: u16 = 8080;
+
+/// Slower than this process ever is by itself on a quiet machine, and shorter than whoever asks waits.
+const SLOWNESS: Duration = Duration::from_millis(300);
 
 /// A member with a shop that answers.
 async fn open_shop(last: u8) -> (Member, kube::Client, SocketAddr) {
@@ -29,7 +34,7 @@ async fn answers(address: SocketAddr) -> bool {
 
 async fn is_refused(address: SocketAddr) -> bool {
     let connected = TcpStream::connect(address).await;
-    connected.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    connected.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
 /// Whether the API says something in time.
@@ -89,6 +94,57 @@ async fn endpoints_go_on_without_the_api() {
     member.heal();
     eventually("the API again", async || is_served(&client).await).await;
     member.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_goes_on_without_endpoints() {
+    let (member, client, address) = open_shop(15).await;
+    member.fail_endpoints(Fault::Refused);
+    eventually("refusals", async || is_refused(address).await).await;
+    assert!(is_served(&client).await);
+    member.heal();
+    eventually("the endpoint again", async || answers(address).await).await;
+    member.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_member_answers_everything_later() {
+    let (member, client, address) = open_shop(16).await;
+    member.fail(Fault::Slow(SLOWNESS));
+    // Connections that are open already are slow as well: the client has one.
+    let began = Instant::now();
+    assert!(is_served(&client).await);
+    assert!(began.elapsed() >= SLOWNESS, "the API answered after {:?}", began.elapsed());
+    let began = Instant::now();
+    assert!(answers(address).await);
+    assert!(began.elapsed() >= SLOWNESS, "the endpoint answered after {:?}", began.elapsed());
+    member.heal();
+    assert!(is_served(&client).await);
+    assert!(answers(address).await);
+    member.stop().await;
+}
+
+#[tokio::test]
+async fn a_resetting_member_accepts_and_resets() {
+    let (member, client, address) = open_shop(17).await;
+    member.fail(Fault::Reset);
+    for rude in [member.api_address(), address] {
+        eventually("a reset", async || is_reset(rude).await).await;
+    }
+    assert!(!is_served(&client).await);
+    member.heal();
+    eventually("the API again", async || is_served(&client).await).await;
+    eventually("the endpoint again", async || answers(address).await).await;
+    member.stop().await;
+}
+
+/// Whether a connection is accepted, and reset before anything is said.
+async fn is_reset(address: SocketAddr) -> bool {
+    let Ok(mut stream) = TcpStream::connect(address).await else { return false };
+    // The reset may come before or after the question.
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
+    let read = tokio::time::timeout(ANSWER_MAX, stream.read(&mut [0; 1])).await;
+    read.is_ok_and(|read| read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset))
 }
 
 #[tokio::test]
