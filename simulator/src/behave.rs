@@ -3,6 +3,7 @@
 //! A look is a pure function of what is stored and how long pods have had their nodes; what it wants is written, and the
 //! writes bring the next look. So nothing is kept but the moments at which pods began to start.
 
+mod owned;
 mod pods;
 mod rollout;
 mod services;
@@ -23,6 +24,7 @@ use tracing::debug;
 
 use crate::endpoints::Endpoints;
 use crate::kinds;
+use owned::Owned;
 
 /// Changes close together cost one look.
 const GATHER_DELAY: Duration = Duration::from_millis(10);
@@ -45,9 +47,9 @@ pub(crate) enum Action {
 /// Everything that is stored, as trees.
 pub(crate) struct Seen {
     pub(crate) nodes: Vec<Arc<Value>>,
-    pub(crate) pods: Vec<Arc<Value>>,
+    pub(crate) pods: Owned,
     pub(crate) services: Vec<Arc<Value>>,
-    pub(crate) replica_sets: Vec<Arc<Value>>,
+    pub(crate) replica_sets: Owned,
     pub(crate) deployments: Vec<Arc<Value>>,
     pub(crate) stateful_sets: Vec<Arc<Value>>,
     pub(crate) daemon_sets: Vec<Arc<Value>>,
@@ -130,12 +132,12 @@ fn look(client: &Client, since: &mut BTreeMap<String, Instant>, ready_delay: Dur
     Seen {
         nodes: list(kinds::nodes()),
         services: list(kinds::services()),
-        replica_sets: list(kinds::replica_sets()),
+        replica_sets: Owned::from(list(kinds::replica_sets())),
         deployments: list(kinds::deployments()),
         stateful_sets: list(kinds::stateful_sets()),
         daemon_sets: list(kinds::daemon_sets()),
         jobs: list(kinds::jobs()),
-        pods,
+        pods: Owned::from(pods),
         started,
     }
 }
@@ -179,12 +181,6 @@ pub(crate) fn number(value: &Value) -> Option<usize> {
 /// Whether an object is being deleted.
 pub(crate) fn is_ending(object: &Value) -> bool {
     !object["metadata"]["deletionTimestamp"].is_null()
-}
-
-/// Whether `object` is controlled by the object with this uid.
-pub(crate) fn is_owned(object: &Value, uid: &Value) -> bool {
-    let owners = object["metadata"]["ownerReferences"].as_array();
-    owners.into_iter().flatten().any(|owner| owner["controller"] == true && owner["uid"] == *uid)
 }
 
 /// Whether a pod is ready.

@@ -30,7 +30,7 @@ impl Room {
         let mut room = Self { nodes: seen.nodes.iter().map(left).collect() };
         let holds =
             |pod: &&Arc<Value>| !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
-        for pod in seen.pods.iter().filter(holds) {
+        for pod in seen.pods.all.iter().filter(holds) {
             let there = room.nodes.iter_mut().find(|(name, _)| pod["spec"]["nodeName"] == name.as_str());
             if let Some((_, left)) = there {
                 take(left, asks(pod));
@@ -89,7 +89,7 @@ pub(super) fn of_template(owner: &Value, name: &str, labels: &[(&str, &str)]) ->
 
 /// Starts the pods whose time has come, and gives nodes to those that wait for one.
 pub(super) fn start(seen: &Seen, plan: &mut Plan) {
-    for pod in seen.pods.iter().filter(|pod| !is_ending(pod)) {
+    for pod in seen.pods.all.iter().filter(|pod| !is_ending(pod)) {
         if text(&pod["spec"]["nodeName"]).is_empty() {
             wait_for_room(pod, seen, plan);
         } else if seen.started.get(pod["metadata"]["uid"].as_str().unwrap_or_default()) == Some(&true) {

@@ -1,12 +1,15 @@
 //! Deployments: a ReplicaSet for each template, new pods up and old ones down within surge and unavailability.
 
+mod bounds;
+
 use std::sync::Arc;
 
 use koinon_machinery::Value;
 use serde_json::json;
 
-use super::{Action, Seen, hash, is_ending, is_owned, is_ready, number, text};
+use super::{Action, Seen, hash, is_ending, is_ready, number, text};
 use crate::kinds;
+use bounds::{Bounds, Order};
 
 /// The label that tells the pods of templates apart.
 const HASH: &str = "pod-template-hash";
@@ -19,10 +22,10 @@ pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
     if is_ending(deployment) {
         return Vec::new();
     }
-    let uid = &deployment["metadata"]["uid"];
-    let own: Vec<&Arc<Value>> = seen.replica_sets.iter().filter(|set| is_owned(set, uid)).collect();
+    let own: Vec<&Arc<Value>> = seen.replica_sets.of(deployment).collect();
     let hash = hash(&deployment["spec"]["template"]);
-    let wanted = number(&deployment["spec"]["replicas"]).unwrap_or(1);
+    let bounds = Bounds::of(deployment);
+    let wanted = bounds.wanted;
     let Some(new) = own.iter().find(|set| set["metadata"]["labels"][HASH] == hash.as_str()) else {
         return vec![Action::Create(kinds::replica_sets(), replica_set(deployment, &hash))];
     };
@@ -31,19 +34,20 @@ pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
     let mut actions = Vec::new();
     let size = |set: &Value| number(&set["spec"]["replicas"]).unwrap_or(0);
     let of_old: usize = old.iter().map(|set| size(set)).sum();
-    // Up to a quarter more, and at most a quarter less, as Deployments do by default.
-    let (surge, missing) = (wanted.div_ceil(4), wanted / 4);
-    let target = wanted.min((wanted + surge).saturating_sub(of_old)).max(size(new).min(wanted));
+    let old_are_gone = of_old == 0 && old.iter().all(|set| seen.pods.of(set).next().is_none());
+    let target = match bounds.order {
+        Order::Together => wanted.min((wanted + bounds.surge).saturating_sub(of_old)),
+        Order::OldFirst if old_are_gone => wanted,
+        Order::OldFirst => 0,
+    };
+    let target = target.max(size(new).min(wanted));
     if size(new) != target {
         actions.extend(scaled(new, target));
     }
     // Of a set that is smaller already, only as many count as it will keep.
-    let ready_in = |set: &Value| {
-        let hash = set["metadata"]["labels"][HASH].as_str();
-        pods_of(deployment, seen, hash).filter(|pod| is_ready(pod)).count().min(size(set))
-    };
+    let ready_in = |set: &Value| living(seen.pods.of(set)).filter(|pod| is_ready(pod)).count().min(size(set));
     let ready: usize = own.iter().map(|set| ready_in(set)).sum();
-    let mut spare = ready.saturating_sub(wanted - missing);
+    let mut spare = ready.saturating_sub(wanted - bounds.missing);
     for set in old.iter().filter(|set| size(set) > 0) {
         let (all, ready_here) = (size(set), ready_in(set));
         let ready_leaving = ready_here.min(spare);
@@ -54,7 +58,8 @@ pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
         }
     }
     actions.extend(forgotten(deployment, &old));
-    actions.extend(super::told(kinds::deployments(), deployment, status(deployment, seen, &hash, wanted)));
+    let status = status(deployment, seen, &hash, bounds);
+    actions.extend(super::told(kinds::deployments(), deployment, status));
     actions
 }
 
@@ -62,16 +67,15 @@ pub(super) fn step(deployment: &Arc<Value>, seen: &Seen) -> Vec<Action> {
 fn pods_of<'a>(
     deployment: &Value,
     seen: &'a Seen,
-    hash: Option<&str>,
+    hash: Option<&'a str>,
 ) -> impl Iterator<Item = &'a Arc<Value>> {
-    let uid = deployment["metadata"]["uid"].clone();
-    let sets: Vec<Value> = seen
-        .replica_sets
-        .iter()
-        .filter(|set| is_owned(set, &uid) && hash.is_none_or(|hash| set["metadata"]["labels"][HASH] == hash))
-        .map(|set| set["metadata"]["uid"].clone())
-        .collect();
-    seen.pods.iter().filter(move |pod| !is_ending(pod) && sets.iter().any(|uid| is_owned(pod, uid)))
+    let own = seen.replica_sets.of(deployment);
+    let sets = own.filter(move |set| hash.is_none_or(|hash| set["metadata"]["labels"][HASH] == hash));
+    sets.flat_map(|set| living(seen.pods.of(set)))
+}
+
+fn living<'a>(pods: impl Iterator<Item = &'a Arc<Value>>) -> impl Iterator<Item = &'a Arc<Value>> {
+    pods.filter(|pod| !is_ending(pod))
 }
 
 /// Removes the oldest of the empty ReplicaSets that are more than the Deployment remembers.
@@ -114,7 +118,8 @@ fn replica_set(deployment: &Value, hash: &str) -> Value {
     })
 }
 
-fn status(deployment: &Value, seen: &Seen, hash: &str, wanted: usize) -> Value {
+fn status(deployment: &Value, seen: &Seen, hash: &str, bounds: Bounds) -> Value {
+    let wanted = bounds.wanted;
     let all = pods_of(deployment, seen, None).count();
     let ready = pods_of(deployment, seen, None).filter(|pod| is_ready(pod)).count();
     let updated = pods_of(deployment, seen, Some(hash)).count();
@@ -129,7 +134,7 @@ fn status(deployment: &Value, seen: &Seen, hash: &str, wanted: usize) -> Value {
     for (name, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         status[name] = count.into();
     }
-    let is_available = ready + wanted / 4 >= wanted;
+    let is_available = ready >= bounds.available_min();
     let is_done = updated == wanted && all == wanted && ready == wanted;
     let (reason, message) = if is_done {
         ("NewReplicaSetAvailable", "the new pods are available")
@@ -146,6 +151,7 @@ fn status(deployment: &Value, seen: &Seen, hash: &str, wanted: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Owned;
     use super::*;
 
     fn deployment(replicas: usize, image: &str) -> Arc<Value> {
@@ -158,9 +164,9 @@ mod tests {
     fn seen() -> Seen {
         Seen {
             nodes: Vec::new(),
-            pods: Vec::new(),
+            pods: Owned::default(),
             services: Vec::new(),
-            replica_sets: Vec::new(),
+            replica_sets: Owned::default(),
             deployments: Vec::new(),
             stateful_sets: Vec::new(),
             daemon_sets: Vec::new(),
@@ -169,9 +175,15 @@ mod tests {
         }
     }
 
+    fn change_sets(seen: &mut Seen, change: impl FnOnce(&mut Vec<Arc<Value>>)) {
+        let mut sets = seen.replica_sets.all.clone();
+        change(&mut sets);
+        seen.replica_sets = Owned::from(sets);
+    }
+
     fn add_set(seen: &mut Seen, mut set: Value) {
         set["metadata"]["uid"] = set["metadata"]["name"].clone();
-        seen.replica_sets.push(Arc::new(set));
+        change_sets(seen, |sets| sets.push(Arc::new(set)));
     }
 
     fn ready_pods(set: &Value, count: usize) -> impl Iterator<Item = Arc<Value>> {
@@ -187,18 +199,21 @@ mod tests {
             match action {
                 Action::Create(_, set) => add_set(seen, set),
                 Action::Update(_, set) => {
-                    let there = seen.replica_sets.iter_mut().find(|old| old["metadata"] == set["metadata"]);
-                    *there.unwrap() = Arc::new(set);
+                    change_sets(seen, |sets| {
+                        let there = sets.iter_mut().find(|old| old["metadata"] == set["metadata"]);
+                        *there.unwrap() = Arc::new(set);
+                    });
                 }
                 Action::Status(..) | Action::Delete(..) => {}
             }
         }
         let size = |set: &Value| number(&set["spec"]["replicas"]).unwrap();
-        seen.pods = seen.replica_sets.iter().flat_map(|set| ready_pods(set, size(set))).collect();
+        let pods: Vec<_> = seen.replica_sets.all.iter().flat_map(|set| ready_pods(set, size(set))).collect();
+        seen.pods = Owned::from(pods);
     }
 
     fn sizes(seen: &Seen) -> Vec<usize> {
-        seen.replica_sets.iter().map(|set| number(&set["spec"]["replicas"]).unwrap()).collect()
+        seen.replica_sets.all.iter().map(|set| number(&set["spec"]["replicas"]).unwrap()).collect()
     }
 
     #[test]
@@ -211,7 +226,7 @@ mod tests {
                     let actions = step(&deployment, &seen);
                     carry_out(&mut seen, actions);
                     let all: usize = sizes(&seen).iter().sum();
-                    let is_first = seen.replica_sets.len() == 1;
+                    let is_first = seen.replica_sets.all.len() == 1;
                     assert!(all <= wanted + wanted.div_ceil(4), "{wanted}: {:?}", sizes(&seen));
                     assert!(is_first || all >= wanted - wanted / 4, "{wanted}: {:?}", sizes(&seen));
                 }
@@ -223,18 +238,50 @@ mod tests {
     }
 
     #[test]
+    fn rolls_as_its_strategy_says() {
+        let rolling = |surge: Value, missing: Value| json!({"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge, "maxUnavailable": missing}});
+        let recreate = json!({"type": "Recreate"});
+        // The strategy of four replicas, then the most and the fewest there may be.
+        let table = [
+            (rolling(json!(1), json!(0)), 5, 4),
+            (rolling(json!(0), json!(1)), 4, 3),
+            (rolling(json!("0%"), json!("0%")), 4, 3),
+            (rolling(json!("100%"), json!("30%")), 8, 3),
+            (recreate, 4, 0),
+        ];
+        for (strategy, most, fewest) in table {
+            let mut seen = seen();
+            for image in ["web:1", "web:2"] {
+                let mut deployment = (*deployment(4, image)).clone();
+                deployment["spec"]["strategy"] = strategy.clone();
+                let deployment = Arc::new(deployment);
+                let is_first = seen.replica_sets.all.is_empty();
+                for _ in 0..20 {
+                    let actions = step(&deployment, &seen);
+                    carry_out(&mut seen, actions);
+                    let all: usize = sizes(&seen).iter().sum();
+                    assert!(all <= most && (is_first || all >= fewest), "{strategy}: {:?}", sizes(&seen));
+                    let is_mixed = sizes(&seen).iter().filter(|size| **size > 0).count() > 1;
+                    assert!(strategy["type"] != "Recreate" || !is_mixed, "{:?}", sizes(&seen));
+                }
+                assert_eq!((sizes(&seen).last(), sizes(&seen).iter().sum()), (Some(&4), 4), "{strategy}");
+            }
+        }
+    }
+
+    #[test]
     fn pods_that_a_smaller_set_has_still_are_not_counted_as_staying() {
         let mut seen = seen();
         let (old, new) = (deployment(4, "web:1"), deployment(4, "web:2"));
         for deployment in [&old, &new] {
             add_set(&mut seen, replica_set(deployment, &hash(&deployment["spec"]["template"])));
         }
-        let mut set = (*seen.replica_sets[0]).clone();
+        let mut set = (*seen.replica_sets.all[0]).clone();
         set["spec"]["replicas"] = 3.into();
-        seen.pods = ready_pods(&set, 4).collect();
-        seen.replica_sets[0] = Arc::new(set);
+        seen.pods = Owned::from(ready_pods(&set, 4).collect::<Vec<_>>());
+        change_sets(&mut seen, |sets| sets[0] = Arc::new(set));
         let actions = step(&new, &seen);
-        let shrinks = |action: &Action| matches!(action, Action::Update(_, set) if set["metadata"] == seen.replica_sets[0]["metadata"]);
+        let shrinks = |action: &Action| matches!(action, Action::Update(_, set) if set["metadata"] == seen.replica_sets.all[0]["metadata"]);
         assert!(!actions.iter().any(shrinks), "three of four are the fewest allowed: {actions:?}");
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn ports(seen: &Seen) -> BTreeMap<u16, bool> {
                     && wanted.iter().all(|(key, value)| pod["metadata"]["labels"][key] == *value)
             })
         };
-        let ready = seen.pods.iter().any(|pod| is_ready(pod) && !is_ending(pod) && selected(pod));
+        let ready = seen.pods.all.iter().any(|pod| is_ready(pod) && !is_ending(pod) && selected(pod));
         for port in service["spec"]["ports"].as_array().into_iter().flatten() {
             let number = port["port"].as_u64().and_then(|number| u16::try_from(number).ok());
             if let Some(number) = number.filter(|_| matches!(port["protocol"].as_str(), None | Some("TCP"))) {

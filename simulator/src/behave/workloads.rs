@@ -6,7 +6,7 @@ use std::sync::Arc;
 use koinon_machinery::Value;
 use serde_json::json;
 
-use super::{Action, Plan, Seen, hash, is_ending, is_owned, is_ready, number, pods, text};
+use super::{Action, Plan, Seen, hash, is_ending, is_ready, number, pods, text};
 use crate::kinds;
 
 /// Pods made in one look, over all workloads: enough that thousands start within seconds, little enough that the next look
@@ -18,7 +18,7 @@ const REVISION: &str = "controller-revision-hash";
 
 /// The next step of every workload.
 pub(super) fn step(seen: &Seen, plan: &mut Plan) {
-    for set in &seen.replica_sets {
+    for set in &seen.replica_sets.all {
         keep(set, replicas(set), &[], seen, plan);
         plan.actions.extend(super::told(kinds::replica_sets(), set, counted(set, seen)));
     }
@@ -44,7 +44,7 @@ fn replicas(set: &Value) -> usize {
 }
 
 fn pods_of<'a>(owner: &'a Value, seen: &'a Seen) -> impl Iterator<Item = &'a Arc<Value>> {
-    seen.pods.iter().filter(|pod| !is_ending(pod) && is_owned(pod, &owner["metadata"]["uid"]))
+    seen.pods.of(owner).filter(|pod| !is_ending(pod))
 }
 
 fn n_ready(owner: &Value, seen: &Seen) -> usize {
@@ -74,8 +74,8 @@ fn keep(owner: &Value, wanted: usize, labels: &[(&str, &str)], seen: &Seen, plan
         return;
     }
     let name = text(&owner["metadata"]["name"]);
-    let taken = names(&owner["metadata"]["namespace"], seen);
-    let free = (0..).map(|number| format!("{name}-{number}")).filter(|name| !taken.contains(name.as_str()));
+    let namespace = &owner["metadata"]["namespace"];
+    let free = (0..).map(|number| format!("{name}-{number}")).filter(|name| !seen.pods.has(namespace, name));
     for name in free.take(missing.min(CHANGES_MAX.saturating_sub(plan.n_made))) {
         let mut pod = pods::of_template(owner, &name, labels);
         // Without room it is made all the same, and waits.
@@ -90,22 +90,17 @@ fn order(pod: &Value) -> usize {
     name.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-fn names<'a>(namespace: &Value, seen: &'a Seen) -> BTreeSet<&'a str> {
-    let here = seen.pods.iter().filter(|pod| pod["metadata"]["namespace"] == *namespace);
-    here.filter_map(|pod| pod["metadata"]["name"].as_str()).collect()
-}
-
 /// Makes a pod of a DaemonSet on every node that has none and has room.
 fn cover(set: &Value, revision: &str, seen: &Seen, plan: &mut Plan) {
     if is_ending(set) {
         return;
     }
-    let taken = names(&set["metadata"]["namespace"], seen);
+    let namespace = &set["metadata"]["namespace"];
     let covered: BTreeSet<&str> =
         pods_of(set, seen).filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect();
     for node in seen.nodes.iter().filter_map(|node| node["metadata"]["name"].as_str()) {
         let name = format!("{}-{node}", text(&set["metadata"]["name"]));
-        if covered.contains(node) || taken.contains(name.as_str()) || plan.n_made >= CHANGES_MAX {
+        if covered.contains(node) || seen.pods.has(namespace, &name) || plan.n_made >= CHANGES_MAX {
             continue;
         }
         let mut pod = pods::of_template(set, &name, &[(REVISION, revision)]);
