@@ -96,9 +96,14 @@ async fn an_endpoint_answers_while_a_ready_pod_is_selected() {
     let address = SocketAddr::new(IpAddr::V4(member.ip()), 8080);
     create(&client, &balanced(8080)).await;
     eventually("nobody there", async || ask(address).await.is_some_and(|(status, _)| status == 503)).await;
-    let status = api::<Service>(&client).get("shop").await.unwrap().status.unwrap();
-    let ingress = status.load_balancer.unwrap().ingress.unwrap();
-    assert_eq!(ingress[0].ip, Some(member.ip().to_string()));
+    let wanted = Some(member.ip().to_string());
+    // The port is open a moment before the Service tells its address.
+    eventually("the address", async || {
+        let status = api::<Service>(&client).get("shop").await.unwrap().status;
+        let ingress = status.and_then(|status| status.load_balancer).and_then(|balancer| balancer.ingress);
+        ingress.is_some_and(|ingress| ingress.len() == 1 && ingress[0].ip == wanted)
+    })
+    .await;
     create(&client, &shop(1, "100m")).await;
     eventually("an answer", async || ask(address).await == Some((200, "blue\n".to_owned()))).await;
     patch(&client, json!({"spec": {"replicas": 0}})).await;
