@@ -4,7 +4,8 @@
 //! move, whether weights changed, a cluster died, or one came back:
 //!
 //! * over reachable clusters, the replicas ordered never exceed the desired sum by more than the surge;
-//! * a cluster gives replicas up only as far as those ready elsewhere cover the desired sum;
+//! * a cluster gives replicas up only as far as those ready elsewhere cover the desired sum, and only what was counted under a
+//!   cluster's latest order covers;
 //! * what an unreachable cluster holds counts for neither: nobody can use it and nobody can change it.
 //!
 //! A desired sum that is lower than before is no movement: the owner asked for less and gets it at once.
@@ -24,6 +25,22 @@ pub struct Stage {
     pub ready: u32,
     /// Whether it can be told anything, and its word be trusted.
     pub is_reachable: bool,
+    /// Whether `ready` was counted under the latest order. What was ready under an earlier one may be leaving.
+    pub is_settled: bool,
+}
+
+// === impl Stage ===
+
+impl Stage {
+    /// Replicas that are surely ready and stay so under the latest order.
+    fn covering(&self) -> u32 {
+        if self.is_settled { self.ready.min(self.applied) } else { 0 }
+    }
+
+    /// Replicas that surely serve nobody.
+    fn idle(&self) -> u32 {
+        if self.is_settled { self.applied.saturating_sub(self.ready) } else { 0 }
+    }
 }
 
 /// Where a workload's replicas are and where they should be.
@@ -64,7 +81,7 @@ pub fn step(request: &Request) -> Step {
 
 fn lower(request: &Request, desired: u64, applied: &mut BTreeMap<ClusterName, u32>) {
     let reachable = || request.stages.iter().filter(|(_, stage)| stage.is_reachable);
-    let grows = reachable().any(|(_, stage)| stage.target > stage.applied.min(stage.ready));
+    let grows = reachable().any(|(_, stage)| stage.target > stage.covering());
     if !grows {
         for (name, stage) in reachable() {
             applied.insert(name.clone(), stage.target.min(stage.applied));
@@ -72,7 +89,7 @@ fn lower(request: &Request, desired: u64, applied: &mut BTreeMap<ClusterName, u3
         return;
     }
     // Only replicas that a cluster keeps can cover for those that leave.
-    let covered = sum(reachable().map(|(_, stage)| stage.ready.min(stage.applied)));
+    let covered = sum(reachable().map(|(_, stage)| stage.covering()));
     let mut spare = covered.saturating_sub(desired);
     let mut surplus: Vec<(u32, &ClusterName, &Stage)> = reachable()
         .filter(|(_, stage)| stage.applied > stage.target)
@@ -81,7 +98,7 @@ fn lower(request: &Request, desired: u64, applied: &mut BTreeMap<ClusterName, u3
     surplus.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
     for (excess, name, stage) in surplus {
         // Replicas that are not ready serve nobody; taking them costs nothing.
-        let unready = stage.applied.saturating_sub(stage.ready).min(excess);
+        let unready = stage.idle().min(excess);
         let ready_leaving = u64::from(excess - unready).min(spare);
         spare -= ready_leaving;
         let leaving = unready + u32::try_from(ready_leaving).expect("at most the excess, which is 32 bits");

@@ -55,6 +55,22 @@ pub(super) enum Role {
     Leaves,
 }
 
+// === impl Part ===
+
+impl Part {
+    /// Whether the member's own controllers have counted under an order of so many replicas.
+    ///
+    /// Until then its status may be of the order before, and tell of replicas that are leaving.
+    pub(super) fn is_settled(&self, ordered: u32) -> bool {
+        let Some(observed) = self.said.as_deref().and_then(|said| said.observed.as_ref()) else {
+            return ordered == 0;
+        };
+        let counted = observed.status.as_deref().and_then(|status| status["observedGeneration"].as_i64());
+        observed.replicas_spec == Some(i64::from(ordered))
+            && counted.is_none_or(|counted| counted >= observed.generation)
+    }
+}
+
 /// Draws together what concerns one binding.
 pub(super) fn gather<'a>(sources: &Sources<'a>, account: &Account) -> Seen<'a> {
     let Sources { binding, template, kind, object, clusters, observations } = sources;

@@ -93,15 +93,20 @@ fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
         .map(|(name, part)| {
             let applied = account.ordered.get(name).copied().unwrap_or(0);
             let (target, ready) = (target(part), part.ready.min(applied));
-            // What a cluster was told before a restart is known; how it is, only when it has spoken.
-            let is_reachable = part.is_reachable && (applied == 0 || part.said.is_some());
-            (name.clone(), Stage { target, applied, ready, is_reachable })
+            let is_reachable = part.is_reachable;
+            // One that was told but has not spoken, after a restart or while its copy is made, still has its share of what is
+            // wanted: only what it runs is unknown.
+            let is_settled = part.is_settled(applied);
+            (name.clone(), Stage { target, applied, ready, is_reachable, is_settled })
         })
         .collect();
     let wanted: u32 = stages.values().map(|stage| stage.target).fold(0, u32::saturating_add);
     let surge = wanted.div_ceil(SURGE_DIVISOR).max(1);
-    let ready: u64 =
-        stages.values().filter(|stage| stage.is_reachable).map(|stage| u64::from(stage.ready)).sum();
+    let ready: u64 = stages
+        .values()
+        .filter(|stage| stage.is_reachable && stage.is_settled)
+        .map(|stage| u64::from(stage.ready))
+        .sum();
     let step = movement::step(&movement::Request { stages, surge });
     for (name, replicas) in &step.applied {
         account.ordered.insert(name.clone(), *replicas);

@@ -11,7 +11,10 @@ fn name(index: usize) -> ClusterName {
 /// Stages as (target, applied, ready); `x` after them in `lost` marks unreachable ones.
 fn request(stages: &[(u32, u32, u32)], lost: &[usize], surge: u32) -> Request {
     let stage = |(index, &(target, applied, ready)): (usize, &(u32, u32, u32))| {
-        (name(index), Stage { target, applied, ready, is_reachable: !lost.contains(&index) })
+        (
+            name(index),
+            Stage { target, applied, ready, is_reachable: !lost.contains(&index), is_settled: true },
+        )
     };
     Request { stages: stages.iter().enumerate().map(stage).collect(), surge }
 }
@@ -50,6 +53,33 @@ fn going_back_raises_the_returned_cluster_before_it_lowers_a_survivor() {
     check(&[(2, 0, 0), (4, 5, 5), (4, 5, 5)], &[], 3, &[2, 5, 5]);
     check(&[(2, 2, 1), (4, 5, 5), (4, 5, 5)], &[], 3, &[2, 4, 5]);
     check(&[(2, 2, 2), (4, 5, 5), (4, 5, 5)], &[], 3, &[2, 4, 4]);
+}
+
+/// A cluster that returned went from six to none to three: what it says of the six must not cover for the three.
+#[test]
+fn what_was_ready_under_an_earlier_order_covers_for_nobody() {
+    let mut moving = request(&[(6, 3, 3), (2, 5, 5), (2, 5, 5)], &[], 3);
+    moving.stages.get_mut(&name(0)).unwrap().is_settled = false;
+    assert_eq!(step(&moving).applied.into_values().collect::<Vec<_>>(), [3, 5, 5]);
+}
+
+/// Nor are the replicas of a survivor taken for unready ones, which could leave freely, before it has counted them.
+#[test]
+fn what_has_not_been_counted_is_not_taken_for_unready() {
+    let mut moving = request(&[(6, 3, 3), (2, 5, 0), (2, 5, 5)], &[], 3);
+    moving.stages.get_mut(&name(1)).unwrap().is_settled = false;
+    assert_eq!(step(&moving).applied.into_values().collect::<Vec<_>>(), [3, 5, 5]);
+}
+
+/// While a returned cluster's copy is made, nothing is known of it; the survivors keep what they have.
+#[test]
+fn a_cluster_that_has_not_spoken_still_has_its_share() {
+    let mut moving = request(&[(3, 3, 0), (4, 5, 5), (3, 5, 5)], &[], 3);
+    moving.stages.get_mut(&name(0)).unwrap().is_settled = false;
+    assert_eq!(step(&moving).applied.into_values().collect::<Vec<_>>(), [3, 5, 5]);
+    // Taken for unreachable, it would lose its share, and the survivors would be lowered at once.
+    let lost = request(&[(3, 3, 0), (4, 5, 5), (3, 5, 5)], &[0], 3);
+    assert_eq!(step(&lost).applied.into_values().collect::<Vec<_>>(), [3, 4, 3]);
 }
 
 #[test]
