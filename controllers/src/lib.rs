@@ -11,6 +11,7 @@
 //! ```
 
 pub mod engine;
+pub mod kinds;
 
 pub mod placement;
 

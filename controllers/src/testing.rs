@@ -3,19 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use koinon_api_server::admission::{Admission, Operation, Request};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::local::Client;
-use koinon_api_server::registry::{ApiGroup, ApiResource, Endpoint};
-use koinon_api_server::{Config, Registry, ResourceRef, Scope, Server};
+use koinon_api_server::{Config, Registry, ResourceRef, Server};
 use koinon_machinery::Value;
 use koinon_machinery::schema::Schema;
-use koinon_machinery::validate::FieldError;
-use koinon_types::convert::Door;
 use koinon_types::v1alpha1;
 use serde_json::json;
 
-use crate::resources;
+use crate::{kinds, resources};
 
 /// How long anything may take that a test waits for; a busy machine is slow, and never this slow.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,43 +28,15 @@ pub(crate) struct Host {
 
 /// Starts a host that serves the built-in kinds and our own.
 pub(crate) async fn host() -> Host {
-    let resource = |source: koinon_types::api::Resource| ApiResource {
-        plural: source.plural.to_owned(),
-        singular: source.singular.to_owned(),
-        kind: source.kind.to_owned(),
-        short_names: Vec::new(),
-        categories: Vec::new(),
-        scope: if source.namespaced { Scope::Namespaced } else { Scope::Cluster },
-        status: Endpoint::Served,
-        scale: None,
-        columns: Vec::new(),
-        schema: source.schema,
-    };
-    let ours = ApiGroup {
-        group: v1alpha1::GROUP.to_owned(),
-        version: v1alpha1::VERSION.to_owned(),
-        resources: koinon_types::api::api().into_iter().map(resource).collect(),
-    };
-    let registry =
-        Registry::new(Schema::built_in()).with_built_in(|_| true).with_api(ours).expect("good schemas");
+    let registry = Registry::new(Schema::built_in())
+        .with_built_in(|_| true)
+        .with_api(kinds::group())
+        .expect("good schemas");
     let mut config = Config::in_memory(registry, Authority::ephemeral().expect("an authority"));
-    config.admissions = vec![Arc::new(Checked(Door::new()))];
+    config.admissions = vec![kinds::admission()];
     let server = Server::open(config).await.expect("a server in memory");
     let client = server.client("test");
     Host { server: Arc::new(server), client }
-}
-
-/// Checks our own kinds as the real host does.
-struct Checked(Door);
-
-impl Admission for Checked {
-    fn admit(&self, request: &Request<'_>) -> Result<(), Vec<FieldError>> {
-        if *request.resource.group != *v1alpha1::GROUP || request.operation == Operation::Delete {
-            return Ok(());
-        }
-        let errors = self.0.admit(&request.resource.kind, request.new, request.old);
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
 }
 
 impl Host {

@@ -68,7 +68,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let (names, dns) = names::start(&settings, stopped.clone())?;
     let mut config = Config::new(Arc::new(store), kinds::registry()?, authority);
-    config.admissions = vec![kinds::admission()];
+    config.admissions = vec![koinon_controllers::kinds::admission()];
     config.metrics = Some(render);
     config.pages = dns.iter().map(names::resolve_page).collect();
     let server = Arc::new(Server::open(config).await?);

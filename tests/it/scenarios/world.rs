@@ -5,21 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use koinon_api_server::admission::{Admission, Operation, Request};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::local::Client;
-use koinon_api_server::registry::{ApiGroup, ApiResource, Endpoint};
-use koinon_api_server::{Config, Registry, ResourceRef, Scope, Server};
+use koinon_api_server::{Config, Registry, ResourceRef, Server};
 use koinon_controllers::fleet::Fleet;
 use koinon_controllers::observations::Observations;
-use koinon_controllers::{delivery, placement};
+use koinon_controllers::{delivery, kinds, placement};
 use koinon_machinery::schema::Schema;
-use koinon_machinery::validate::FieldError;
 use koinon_model::name::ClusterName;
 use koinon_store::MemoryStore;
 use koinon_tests::clock;
-use koinon_types::convert::Door;
-use koinon_types::v1alpha1;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -46,9 +41,9 @@ pub(super) struct World {
 impl World {
     /// A host with three members that are well.
     pub(super) async fn start() -> Result<Self> {
-        let registry = Registry::new(Schema::built_in()).with_built_in(|_| true).with_api(koinon_group())?;
+        let registry = Registry::new(Schema::built_in()).with_built_in(|_| true).with_api(kinds::group())?;
         let mut config = Config::new(Arc::new(MemoryStore::new()), registry, Authority::ephemeral()?);
-        config.admissions = vec![Arc::new(AtTheDoor(Door::new()))];
+        config.admissions = vec![kinds::admission()];
         let server = Server::open(config).await?;
         let (stop, _) = watch::channel(false);
         let mut world = Self {
@@ -269,33 +264,4 @@ fn resource(client: &Client, kind: &str) -> Result<ResourceRef> {
 
 fn said<T>(answer: Result<T, koinon_machinery::status::Status>) -> Result<()> {
     answer.map(drop).map_err(|status| anyhow::anyhow!("{}", status.message))
-}
-
-fn koinon_group() -> ApiGroup {
-    let each = |source: koinon_types::api::Resource| ApiResource {
-        plural: source.plural.to_owned(),
-        singular: source.singular.to_owned(),
-        kind: source.kind.to_owned(),
-        short_names: Vec::new(),
-        categories: Vec::new(),
-        scope: if source.namespaced { Scope::Namespaced } else { Scope::Cluster },
-        status: Endpoint::Served,
-        scale: None,
-        columns: Vec::new(),
-        schema: source.schema,
-    };
-    let resources = koinon_types::api::api().into_iter().map(each).collect();
-    ApiGroup { group: v1alpha1::GROUP.to_owned(), version: v1alpha1::VERSION.to_owned(), resources }
-}
-
-struct AtTheDoor(Door);
-
-impl Admission for AtTheDoor {
-    fn admit(&self, request: &Request<'_>) -> Result<(), Vec<FieldError>> {
-        if *request.resource.group != *v1alpha1::GROUP || request.operation == Operation::Delete {
-            return Ok(());
-        }
-        let errors = self.0.admit(&request.resource.kind, request.new, request.old);
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
 }
