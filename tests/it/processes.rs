@@ -1,6 +1,7 @@
 //! The host as a process: killed, started where it cannot start, given what it must refuse.
 
 mod bad_input;
+mod demo;
 mod kill_loop;
 mod kubectl_tour;
 mod members;

@@ -20,6 +20,9 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     pub name: String,
     pub dependencies: Vec<Dependency>,
+    /// What a plain `cargo run` starts.
+    #[cfg(test)]
+    pub default_run: Option<String>,
     #[serde(default)]
     pub features: std::collections::BTreeMap<String, Vec<String>>,
 }
@@ -112,4 +115,18 @@ fn show(command: &Command) -> String {
 
 fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The README says `cargo run --release -- demo`; with several binaries cargo must be told which one is meant.
+    #[test]
+    fn a_plain_cargo_run_starts_koinon() {
+        let workspace = Workspace::find().unwrap();
+        let defaults: Vec<&str> =
+            workspace.packages.iter().filter_map(|package| package.default_run.as_deref()).collect();
+        assert_eq!(defaults, ["koinon"]);
+    }
 }
