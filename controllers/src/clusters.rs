@@ -14,6 +14,7 @@ use koinon_types::convert;
 use koinon_types::v1alpha1::{self, ClusterStatus};
 use tracing::warn;
 
+use crate::cluster_health::UNREACHABLE;
 use crate::resources;
 
 /// One member, read.
@@ -119,7 +120,7 @@ impl Member {
     fn read(value: &koinon_machinery::Value) -> Option<Self> {
         let cluster = convert::cluster(value).ok()?;
         let status: ClusterStatus = v1alpha1::read(value, "status").ok()?;
-        let verdict = verdict(&status.state);
+        let verdict = Verdict::named(&status.state);
         let ready = conditions::find(&status.conditions, ConditionType::Ready);
         let changed_at = ready.and_then(|ready| convert::timestamp(&ready.last_transition_time));
         let returned_at = status.returned_at.as_deref().and_then(convert::timestamp);
@@ -164,9 +165,6 @@ impl Member {
     }
 }
 
-/// The taint that the host puts on a lost member.
-const UNREACHABLE: &str = "koinon.io/unreachable";
-
 /// Whether there are signs of failure. A member that answers and does not know us is not failing.
 fn is_doubtful(status: &ClusterStatus) -> bool {
     let failing = |kind| conditions::find(&status.conditions, kind).filter(|found| found.status == "False");
@@ -174,15 +172,4 @@ fn is_doubtful(status: &ClusterStatus) -> bool {
     let is_silent = failing(ConditionType::ApiReachable)
         .is_some_and(|found| !strange.iter().any(|reason| reason.as_str() == found.reason));
     is_silent || failing(ConditionType::DataPlaneHealthy).is_some()
-}
-
-fn verdict(state: &str) -> Option<Verdict> {
-    let all = [
-        Verdict::Ready,
-        Verdict::ControlPlaneOnly,
-        Verdict::Unreachable,
-        Verdict::DataPlaneOnly,
-        Verdict::Suspect,
-    ];
-    all.into_iter().find(|verdict| verdict.as_str() == state)
 }

@@ -27,7 +27,7 @@ use std::time::Duration;
 use koinon_api_server::local::Client;
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
-use koinon_types::sync::{Feedback, ObjectRef};
+use koinon_types::sync::Feedback;
 use tokio::sync::watch;
 
 use crate::bindings::{self, BindingKey};
@@ -87,8 +87,10 @@ struct Delivery {
 impl Delivery {
     fn of_host(links: Links) -> Self {
         let Links { client, fleet, observations } = links;
-        let own =
-            [resources::clusters()].into_iter().chain(overrides::resources()).chain(bindings::resources());
+        let own = [resources::clusters()]
+            .into_iter()
+            .chain(resources::override_policies())
+            .chain(bindings::resources());
         let kinds = Kinds::of_host(&client);
         let sources = Sources::follow(&client, kinds.resources().cloned().chain(own));
         Self {
@@ -133,7 +135,7 @@ impl Delivery {
         for feedback in said {
             self.ledger.confirm(&self.fleet, feedback);
         }
-        said.iter().map(|feedback| BindingKey::of(&template_of(&feedback.object))).collect()
+        said.iter().map(|feedback| BindingKey::of(&TemplateKey::ordered(&feedback.object))).collect()
     }
 }
 
@@ -208,14 +210,5 @@ impl Controller for Delivery {
 
     fn write(&self, write: Write) -> impl Future<Output = Result<(), Status>> + Send + 'static {
         write.carry_out(self.client.clone())
-    }
-}
-
-fn template_of(object: &ObjectRef) -> TemplateKey {
-    TemplateKey {
-        group: object.group.as_str().into(),
-        kind: object.kind.as_str().into(),
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
     }
 }

@@ -118,7 +118,7 @@ pub async fn run<C: Controller>(mut controller: C, mut stop: watch::Receiver<boo
             },
             Some(done) = writes.join_next() => settle::<C>(done, &mut queue, &metrics),
             _ = pass.tick() => queue.push_all(controller.keys(), Instant::now()),
-            () = sleep_until(due) => {}
+            () = clock::sleep_until(due) => {}
             _ = stop.wait_for(|stop| *stop) => break,
         }
     }
@@ -189,11 +189,4 @@ fn settle<C: Controller>(
         _ => warn!(controller = C::NAME, %key, message = status.message, "cannot write"),
     }
     queue.retry(&key, Instant::now());
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
-    }
 }

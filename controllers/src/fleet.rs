@@ -1,6 +1,6 @@
 //! The members that are served now, each with the set of its latest orders.
 //!
-//! `desired` writes orders into a member's set; whoever keeps the members' sessions creates and removes the sets. A set lives
+//! `delivery` writes orders into a member's set; whoever keeps the members' sessions creates and removes the sets. A set lives
 //! as long as its `Cluster`, so that orders wait there while nobody is connected.
 
 use std::collections::BTreeMap;

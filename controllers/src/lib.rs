@@ -35,6 +35,7 @@ pub mod metrics;
 
 mod clock;
 mod clusters;
+mod policies;
 mod resources;
 mod sources;
 #[cfg(test)]

@@ -92,7 +92,7 @@ pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
                 names.tell();
                 Concern::None
             }
-            () = sleep_until(names.due) => {
+            () = clock::sleep_until(names.due) => {
                 names.publish();
                 Concern::None
             }
@@ -114,13 +114,6 @@ enum Concern {
 impl Concern {
     fn some(concerned: bool) -> Self {
         if concerned { Self::Some } else { Self::None }
-    }
-}
-
-async fn sleep_until(due: Option<Instant>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(due).await,
-        None => std::future::pending().await,
     }
 }
 

@@ -8,13 +8,14 @@
 //!
 //! ```text
 //! syncers ── mpsc<Feedback> ─► run ─► Observations ─┬─ of(), get() ─► any loop
-//!                                                   └─ Subscription ─► status, desired, names
+//!                                                   └─ Subscription ─► delivery, members, names
 //! ```
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use koinon_types::sync::{Feedback, ObjectRef, Outcome};
+use koinon_policies::interpret;
+use koinon_types::sync::{Feedback, ObjectRef, Observed, Outcome};
 use tokio::sync::{Notify, mpsc};
 
 /// Messages on their way from all syncers to the one that takes them in. Taking one in costs a microsecond, so this only
@@ -146,6 +147,15 @@ impl Subscription {
             batch.push(feedback);
         }
         batch
+    }
+}
+
+/// A member's copy as policies read it.
+pub(crate) fn copy(observed: &Observed) -> interpret::Copy<'_> {
+    interpret::Copy {
+        generation: observed.generation,
+        replicas: observed.replicas_spec,
+        status: observed.status.as_deref(),
     }
 }
 

@@ -68,8 +68,10 @@ impl Placement {
     /// Reads everything that decisions depend on before the first one: an empty fleet or a missing policy would be a lie.
     fn of_host(client: Client) -> Self {
         let kinds = Kinds::of_host(&client);
-        let own =
-            [resources::clusters()].into_iter().chain(policies::resources()).chain(bindings::resources());
+        let own = [resources::clusters()]
+            .into_iter()
+            .chain(resources::propagation_policies())
+            .chain(bindings::resources());
         let followed = kinds.resources().cloned().chain(own);
         let sources = Sources::follow(&client, followed);
         let (policies, clusters) = (Policies::of_host(&client), Clusters::of_host(&client));

@@ -1,6 +1,7 @@
 //! The resources of the host that controllers read and write, named once.
 
 use koinon_api_server::{ResourceRef, Scope};
+use koinon_machinery::Value;
 use koinon_types::v1alpha1;
 
 fn ours(plural: &str, kind: &str, scope: Scope) -> ResourceRef {
@@ -20,6 +21,22 @@ pub(crate) fn bindings() -> ResourceRef {
 /// `ClusterResourceBinding`.
 pub(crate) fn cluster_bindings() -> ResourceRef {
     ours("clusterresourcebindings", "ClusterResourceBinding", Scope::Cluster)
+}
+
+/// `PropagationPolicy` and `ClusterPropagationPolicy`.
+pub(crate) fn propagation_policies() -> [ResourceRef; 2] {
+    [
+        ours("propagationpolicies", "PropagationPolicy", Scope::Namespaced),
+        ours("clusterpropagationpolicies", "ClusterPropagationPolicy", Scope::Cluster),
+    ]
+}
+
+/// `OverridePolicy` and `ClusterOverridePolicy`.
+pub(crate) fn override_policies() -> [ResourceRef; 2] {
+    [
+        ours("overridepolicies", "OverridePolicy", Scope::Namespaced),
+        ours("clusteroverridepolicies", "ClusterOverridePolicy", Scope::Cluster),
+    ]
 }
 
 /// `DnsZone`.
@@ -61,4 +78,11 @@ pub(crate) fn workloads() -> [ResourceRef; 4] {
         ("daemonsets", "DaemonSet"),
     ];
     kinds.map(|(plural, kind)| ResourceRef::new("apps", "v1", plural, kind, Scope::Namespaced))
+}
+
+/// An object with another status.
+pub(crate) fn with_status(object: &Value, status: &impl serde::Serialize) -> Value {
+    let mut object = object.clone();
+    object["status"] = serde_json::to_value(status).expect("a status is made of texts and numbers");
+    object
 }

@@ -69,15 +69,7 @@ impl Kinds {
     /// How a member is told of it; none for a kind that the host does not serve.
     pub(crate) fn order_of(&self, key: &TemplateKey) -> Option<ObjectRef> {
         let resource = self.resource(&key.group, &key.kind)?;
-        Some(ObjectRef {
-            group: resource.group.to_string(),
-            version: resource.version.to_string(),
-            kind: resource.kind.to_string(),
-            plural: resource.plural.to_string(),
-            namespaced: resource.namespaced,
-            namespace: key.namespace.clone(),
-            name: key.name.clone(),
-        })
+        Some(object_ref(resource, &key.namespace, &key.name))
     }
 }
 
@@ -91,6 +83,16 @@ impl TemplateKey {
             kind: Arc::clone(&resource.kind),
             namespace: object.namespace().to_owned(),
             name: object.name().to_owned(),
+        }
+    }
+
+    /// Names the object that members were told of.
+    pub(crate) fn ordered(object: &ObjectRef) -> Self {
+        Self {
+            group: object.group.as_str().into(),
+            kind: object.kind.as_str().into(),
+            namespace: object.namespace.clone(),
+            name: object.name.clone(),
         }
     }
 
@@ -124,6 +126,19 @@ impl TemplateKey {
             name: &self.name,
             labels,
         }
+    }
+}
+
+/// How members are told of an object.
+pub(crate) fn object_ref(resource: &ResourceRef, namespace: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        group: resource.group.to_string(),
+        version: resource.version.to_string(),
+        kind: resource.kind.to_string(),
+        plural: resource.plural.to_string(),
+        namespaced: resource.namespaced,
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
     }
 }
 

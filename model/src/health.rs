@@ -118,6 +118,16 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict.
+    const ALL: [Self; 5] =
+        [Self::Ready, Self::ControlPlaneOnly, Self::Unreachable, Self::DataPlaneOnly, Self::Suspect];
+
+    /// The verdict that users see as this.
+    #[must_use]
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == text)
+    }
+
     /// The verdict as users see it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

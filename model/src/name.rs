@@ -156,6 +156,15 @@ pub enum PolicyKey {
 }
 
 impl PolicyKey {
+    /// The policy's namespace; empty for a cluster-scoped one.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        match self {
+            Self::Namespaced { namespace, .. } => namespace,
+            Self::Cluster { .. } => "",
+        }
+    }
+
     /// The policy's name without its namespace.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -47,6 +47,15 @@ pub struct Copy<'a> {
     pub status: Option<&'a Value>,
 }
 
+impl Copy<'_> {
+    /// Whether its status speaks of no earlier generation than it has; kinds that do not tell are taken at their word.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let looked_at = self.status.and_then(|status| status["observedGeneration"].as_i64());
+        looked_at.is_none_or(|observed| observed >= self.generation)
+    }
+}
+
 /// What a member's copy says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reading {

@@ -33,7 +33,8 @@ pub struct Stage {
 
 impl Stage {
     /// Replicas that are surely ready and stay so under the latest order.
-    fn covering(&self) -> u32 {
+    #[must_use]
+    pub fn covering(&self) -> u32 {
         if self.is_settled { self.ready.min(self.applied) } else { 0 }
     }
 

@@ -168,11 +168,9 @@ pub fn aggregate(request: &Request<'_>) -> Report {
 
 fn read<'a>(kind: Kind, generation: i64, standing: &'a Standing<'a>) -> Read<'a> {
     let reading = standing.copy.map(|copy| interpret::read(kind, copy.of_member));
-    let is_current = standing.copy.is_some_and(|copy| {
-        let looked_at = copy.of_member.status.and_then(|status| status["observedGeneration"].as_i64());
-        copy.template_generation == generation
-            && looked_at.is_none_or(|observed| observed >= copy.of_member.generation)
-    });
+    let is_current = standing
+        .copy
+        .is_some_and(|copy| copy.template_generation == generation && copy.of_member.is_current());
     Read { standing, reading, is_current: is_current && standing.is_reachable }
 }
 

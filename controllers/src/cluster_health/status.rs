@@ -40,14 +40,7 @@ pub(super) enum Change {
 
 /// What was believed when the status was written, and since when.
 pub(super) fn standing(status: &ClusterStatus) -> Option<Standing> {
-    let verdicts = [
-        Verdict::Ready,
-        Verdict::ControlPlaneOnly,
-        Verdict::Unreachable,
-        Verdict::DataPlaneOnly,
-        Verdict::Suspect,
-    ];
-    let verdict = verdicts.into_iter().find(|verdict| verdict.as_str() == status.state)?;
+    let verdict = Verdict::named(&status.state)?;
     let condition = conditions::find(&status.conditions, ConditionType::Ready);
     let tainted = taint(status).and_then(|taint| taint.time_added.as_deref());
     let since = match verdict {

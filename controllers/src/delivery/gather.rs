@@ -11,8 +11,8 @@ use koinon_types::sync::{Feedback, ObjectRef};
 
 use super::ledger::Account;
 use crate::bindings::Binding;
-use crate::clusters::Clusters;
-use crate::observations::Observations;
+use crate::clusters::{Clusters, Member};
+use crate::observations::{self, Observations};
 
 /// Where to look.
 pub(super) struct Sources<'a> {
@@ -32,6 +32,8 @@ pub(super) struct Seen<'a> {
     pub(super) generation: i64,
     pub(super) kind: Kind,
     pub(super) object: &'a ObjectRef,
+    /// Whether it was deleted at the host, so that all that is left is to remove it everywhere.
+    pub(super) is_retired: bool,
     /// Every cluster that holds it or has to lose it.
     pub(super) clusters: BTreeMap<ClusterName, Part>,
 }
@@ -65,9 +67,7 @@ impl Part {
         let Some(observed) = self.said.as_deref().and_then(|said| said.observed.as_ref()) else {
             return ordered == 0;
         };
-        let counted = observed.status.as_deref().and_then(|status| status["observedGeneration"].as_i64());
-        observed.replicas_spec == Some(i64::from(ordered))
-            && counted.is_none_or(|counted| counted >= observed.generation)
+        observed.replicas_spec == Some(i64::from(ordered)) && observations::copy(observed).is_current()
     }
 }
 
@@ -80,8 +80,7 @@ pub(super) fn gather<'a>(sources: &Sources<'a>, account: &Account) -> Seen<'a> {
     let mut add = |name: &str, role: Role| {
         let Ok(name) = ClusterName::try_from(name) else { return };
         let said = said.get(name.as_str()).cloned();
-        let is_reachable =
-            clusters.member(name.as_str()).is_some_and(super::super::clusters::Member::is_reachable);
+        let is_reachable = clusters.member(name.as_str()).is_some_and(Member::is_reachable);
         let ready = said.as_deref().map_or(0, |said| ready(*kind, said));
         parts.entry(name).or_insert(Part { role, is_reachable, said, ready });
     };
@@ -105,6 +104,7 @@ pub(super) fn gather<'a>(sources: &Sources<'a>, account: &Account) -> Seen<'a> {
         template: value,
         kind: *kind,
         object,
+        is_retired,
         clusters: parts,
     }
 }
@@ -112,10 +112,5 @@ pub(super) fn gather<'a>(sources: &Sources<'a>, account: &Account) -> Seen<'a> {
 /// Replicas that are ready in a member's copy.
 fn ready(kind: Kind, said: &Feedback) -> u32 {
     let Some(observed) = &said.observed else { return 0 };
-    let copy = interpret::Copy {
-        generation: observed.generation,
-        replicas: observed.replicas_spec,
-        status: observed.status.as_deref(),
-    };
-    interpret::read(kind, copy).replicas.map_or(0, |replicas| replicas.ready)
+    interpret::read(kind, observations::copy(observed)).replicas.map_or(0, |replicas| replicas.ready)
 }

@@ -79,8 +79,7 @@ impl Now {
 
 /// Asks how many replicas each cluster is to run now, and notes it.
 fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
-    let is_retired = seen.template.is_none() || seen.binding.is_retired();
-    if !seen.kind.has_replicas() || is_retired {
+    if !seen.kind.has_replicas() || seen.is_retired {
         return Now::default();
     }
     let target = |part: &Part| match part.role {
@@ -92,8 +91,7 @@ fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
         .iter()
         .map(|(name, part)| {
             let applied = account.ordered.get(name).copied().unwrap_or(0);
-            let (target, ready) = (target(part), part.ready.min(applied));
-            let is_reachable = part.is_reachable;
+            let (target, ready, is_reachable) = (target(part), part.ready, part.is_reachable);
             // One that was told but has not spoken, after a restart or while its copy is made, still has its share of what is
             // wanted: only what it runs is unknown.
             let is_settled = part.is_settled(applied);
@@ -102,11 +100,8 @@ fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
         .collect();
     let wanted: u32 = stages.values().map(|stage| stage.target).fold(0, u32::saturating_add);
     let surge = wanted.div_ceil(SURGE_DIVISOR).max(1);
-    let ready: u64 = stages
-        .values()
-        .filter(|stage| stage.is_reachable && stage.is_settled)
-        .map(|stage| u64::from(stage.ready))
-        .sum();
+    let reachable = stages.values().filter(|stage| stage.is_reachable);
+    let ready: u64 = reachable.map(|stage| u64::from(stage.covering())).sum();
     let step = movement::step(&movement::Request { stages, surge });
     for (name, replicas) in &step.applied {
         account.ordered.insert(name.clone(), *replicas);
@@ -122,8 +117,7 @@ fn bury(client: &Client, orders: &DesiredSet, name: &ClusterName, seen: &Seen<'_
     let version = account.next_version(name, client.revision());
     account.buried.insert(name.clone());
     account.gone.remove(name);
-    let is_retired = seen.template.is_none() || seen.binding.is_retired();
-    let preserve = is_retired && seen.binding.spec.preserve_resources_on_deletion;
+    let preserve = seen.is_retired && seen.binding.spec.preserve_resources_on_deletion;
     orders.publish(Order::Remove { object: seen.object.clone(), version, preserve });
 }
 
@@ -186,13 +180,7 @@ fn render(
     template: &Value,
     name: &ClusterName,
 ) -> Result<Value, String> {
-    let object = seen.object;
-    let key = TemplateKey {
-        group: object.group.as_str().into(),
-        kind: object.kind.as_str().into(),
-        namespace: object.namespace.clone(),
-        name: object.name.clone(),
-    };
+    let key = TemplateKey::ordered(seen.object);
     let labels = labels_of(template);
     let policies = overrides.about(key.selectable(&labels));
     let part =

@@ -3,26 +3,17 @@
 use std::collections::BTreeMap;
 
 use koinon_api_server::local::{Client, Stored};
-use koinon_api_server::{ResourceRef, Scope};
 use koinon_model::name::PolicyKey;
 use koinon_model::overriding::OverrideIntent;
 use koinon_policies::matching::{self, Object};
-use koinon_types::{convert, v1alpha1};
+use koinon_types::convert;
 use tracing::warn;
+
+use crate::{policies, resources};
 
 /// Every override policy that can be read.
 #[derive(Debug, Default)]
 pub(super) struct Overrides(BTreeMap<PolicyKey, OverrideIntent>);
-
-/// Both kinds of override policies.
-pub(super) fn resources() -> [ResourceRef; 2] {
-    let ours =
-        |plural, kind, scope| ResourceRef::new(v1alpha1::GROUP, v1alpha1::VERSION, plural, kind, scope);
-    [
-        ours("overridepolicies", "OverridePolicy", Scope::Namespaced),
-        ours("clusteroverridepolicies", "ClusterOverridePolicy", Scope::Cluster),
-    ]
-}
 
 // === impl Overrides ===
 
@@ -30,7 +21,8 @@ impl Overrides {
     /// Every policy as it is now.
     pub(super) fn of_host(client: &Client) -> Self {
         let mut overrides = Self::default();
-        for stored in resources().into_iter().flat_map(|resource| client.list(&resource).0) {
+        for stored in resources::override_policies().into_iter().flat_map(|resource| client.list(&resource).0)
+        {
             overrides.apply(&stored, true);
         }
         overrides
@@ -38,11 +30,7 @@ impl Overrides {
 
     /// Takes a change in; says whether it is one.
     pub(super) fn apply(&mut self, stored: &Stored, is_there: bool) -> bool {
-        let name = stored.name().to_owned();
-        let key = match stored.namespace() {
-            "" => PolicyKey::Cluster { name },
-            namespace => PolicyKey::Namespaced { namespace: namespace.to_owned(), name },
-        };
+        let key = policies::key(stored);
         if !is_there {
             return self.0.remove(&key).is_some();
         }

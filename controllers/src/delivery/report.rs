@@ -7,7 +7,7 @@ use koinon_api_server::local::Stored;
 use koinon_machinery::Value;
 use koinon_model::name::ClusterName;
 use koinon_model::time::Timestamp;
-use koinon_policies::interpret::{self, Health};
+use koinon_policies::interpret::Health;
 use koinon_policies::status::{self, Copy, Delivery, Role, Standing, State};
 use koinon_types::conditions::{self, ConditionType, Finding, Reason, Truth};
 use koinon_types::sync::{Feedback, Outcome as Said};
@@ -18,6 +18,8 @@ use super::gather::{self, Seen};
 use super::ledger::Account;
 use super::write::Write;
 use crate::bindings::Binding;
+use crate::observations;
+use crate::resources;
 
 /// What the owner is to be told.
 pub(super) struct Outcome {
@@ -78,11 +80,7 @@ fn standing<'a>(
         (None, _) => Delivery::Pending,
     };
     let copy = part.said.as_deref().and_then(|said| said.observed.as_ref()).map(|observed| Copy {
-        of_member: interpret::Copy {
-            generation: observed.generation,
-            replicas: observed.replicas_spec,
-            status: observed.status.as_deref(),
-        },
+        of_member: observations::copy(observed),
         template_generation: observed.template_generation,
     });
     let role = match part.role {
@@ -125,17 +123,13 @@ impl Outcome {
                 && self.status.clusters == binding.status.clusters
                 && binding.is_observed())
         {
-            let mut object = Value::clone(&binding.stored.value());
-            object["status"] =
-                serde_json::to_value(&self.status).expect("a status is made of texts and numbers");
+            let object = resources::with_status(&binding.stored.value(), &self.status);
             write.binding = Some((binding.key.resource(), object));
         }
         if let (Some((stored, resource)), Some(status)) = (template, self.template) {
             let value = stored.value();
             if value["status"] != status {
-                let mut object = Value::clone(&value);
-                object["status"] = status;
-                write.template = Some((resource.clone(), object));
+                write.template = Some((resource.clone(), resources::with_status(&value, &status)));
             }
         }
         (!write.is_empty()).then_some(write)
@@ -172,26 +166,14 @@ fn applied(told: &status::Report, account: &Account) -> Finding {
         .into_iter()
         .map(|(state, reason)| (in_state(state), reason))
         .find(|(names, _)| !names.is_empty());
-    match trouble {
-        Some((names, Reason::Refused)) if !account.unrendered.is_empty() => Finding {
-            kind: ConditionType::Applied,
-            truth: Truth::False,
-            reason: Reason::OverrideInvalid,
-            message: format!("in {names}"),
-        },
-        Some((names, reason)) => Finding {
-            kind: ConditionType::Applied,
-            truth: Truth::False,
-            reason,
-            message: format!("in {names}"),
-        },
-        None => Finding {
-            kind: ConditionType::Applied,
-            truth: Truth::True,
-            reason: Reason::AllApplied,
-            message: String::new(),
-        },
-    }
+    let (truth, reason, message) = match trouble {
+        Some((names, Reason::Refused)) if !account.unrendered.is_empty() => {
+            (Truth::False, Reason::OverrideInvalid, format!("in {names}"))
+        }
+        Some((names, reason)) => (Truth::False, reason, format!("in {names}")),
+        None => (Truth::True, Reason::AllApplied, String::new()),
+    };
+    Finding { kind: ConditionType::Applied, truth, reason, message }
 }
 
 fn healthy(told: &status::Report) -> Finding {

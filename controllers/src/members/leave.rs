@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::credentials::Credentials;
 use super::{ABANDON, FINALIZER, Members, Settings};
 use crate::resources;
+use crate::templates::object_ref;
 
 /// A member on its way out.
 pub(super) struct Leaving {
@@ -140,13 +141,5 @@ fn object_of(served: &[ResourceRef], spec: &BindingSpec) -> Option<ObjectRef> {
     let resource = &spec.resource;
     let kind =
         served.iter().find(|r| *r.kind == *resource.kind && r.api_version() == resource.api_version)?;
-    Some(ObjectRef {
-        group: kind.group.to_string(),
-        version: kind.version.to_string(),
-        kind: resource.kind.clone(),
-        plural: kind.plural.to_string(),
-        namespaced: kind.namespaced,
-        namespace: resource.namespace.clone(),
-        name: resource.name.clone(),
-    })
+    Some(object_ref(kind, &resource.namespace, &resource.name))
 }

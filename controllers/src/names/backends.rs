@@ -12,15 +12,15 @@ use koinon_model::name::ClusterName;
 use koinon_policies::interpret::{self, Kind};
 use koinon_policies::steering::Replicas;
 use koinon_types::names::Target;
-use koinon_types::sync::{Feedback, ObjectRef, Observed};
+use koinon_types::sync::{Feedback, Observed};
 use koinon_types::v1alpha1::EndpointStatus;
 
 use super::workloads::Workloads;
 use crate::bindings::{self, Binding, BindingKey};
 use crate::clusters::Clusters;
-use crate::observations::Observations;
+use crate::observations::{self, Observations};
 use crate::resources;
-use crate::templates::TemplateKey;
+use crate::templates::{TemplateKey, object_ref};
 
 /// One cluster's backend.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,7 +50,7 @@ impl Found<'_> {
     ) -> Option<BTreeMap<ClusterName, Backend>> {
         let object = self.client.get(resource, namespace, name)?;
         let key = TemplateKey::of(resource, &object);
-        let said = self.observations.of(&reference(resource, namespace, name));
+        let said = self.observations.of(&object_ref(resource, namespace, name));
         let mut backends: BTreeMap<ClusterName, Backend> = BTreeMap::new();
         for (cluster, said) in &said {
             let (Ok(cluster), Some(observed)) = (ClusterName::try_from(cluster.as_str()), &said.observed)
@@ -102,7 +102,7 @@ impl Found<'_> {
         let binding = bindings::read(self.client, &BindingKey::of(workload));
         let resource = resources::workloads().into_iter().find(|resource| resource.kind == workload.kind);
         let Some(resource) = resource else { return };
-        let said = self.observations.of(&reference(&resource, &workload.namespace, &workload.name));
+        let said = self.observations.of(&object_ref(&resource, &workload.namespace, &workload.name));
         for (cluster, backend) in backends.iter_mut() {
             let observed = said.get(cluster.as_str()).and_then(|said| said.observed.as_ref());
             let ready = match observed {
@@ -141,23 +141,10 @@ fn services_of(ingress: &Value) -> BTreeSet<&str> {
     backends.filter_map(|backend| backend["service"]["name"].as_str()).collect()
 }
 
-fn reference(resource: &ResourceRef, namespace: &str, name: &str) -> ObjectRef {
-    ObjectRef {
-        group: resource.group.to_string(),
-        version: resource.version.to_string(),
-        kind: resource.kind.to_string(),
-        plural: resource.plural.to_string(),
-        namespaced: resource.namespaced,
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
-}
-
 /// Addresses and host names of a member's load balancers.
 fn targets(resource: &ResourceRef, observed: &Observed) -> BTreeSet<Target> {
-    let status = observed.status.as_deref();
-    let copy = interpret::Copy { generation: observed.generation, replicas: None, status };
-    let reading = interpret::read(Kind::of(&resource.group, &resource.kind), copy);
+    let kind = Kind::of(&resource.group, &resource.kind);
+    let reading = interpret::read(kind, observations::copy(observed));
     reading.addresses.iter().map(|text| target(text)).collect()
 }
 
@@ -166,10 +153,8 @@ fn target(text: &str) -> Target {
 }
 
 fn ready(kind: Kind, observed: &Observed) -> u32 {
-    let status = observed.status.as_deref();
     if kind == Kind::DaemonSet {
-        return number(status.and_then(|status| status["numberReady"].as_i64()));
+        return number(observed.status.as_deref().and_then(|status| status["numberReady"].as_i64()));
     }
-    let copy = interpret::Copy { generation: observed.generation, replicas: observed.replicas_spec, status };
-    interpret::read(kind, copy).replicas.map_or(0, |replicas| replicas.ready)
+    interpret::read(kind, observations::copy(observed)).replicas.map_or(0, |replicas| replicas.ready)
 }

@@ -62,13 +62,7 @@ fn record(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
     let served = served(&source, published, seen);
     let healthy = healthy(&status.endpoints);
     conditions::record(&mut status.conditions, &[served, healthy], stored.generation(), now);
-    (status != before).then(|| told(resources::records(), &value, &status))
-}
-
-fn told(resource: ResourceRef, value: &Value, status: &impl serde::Serialize) -> Told {
-    let mut object = value.clone();
-    object["status"] = serde_json::to_value(status).expect("a status is made of texts and numbers");
-    (resource, object)
+    (status != before).then(|| (resources::records(), resources::with_status(&value, &status)))
 }
 
 fn endpoints(record: &Record, seen: &Seen<'_>) -> Vec<EndpointStatus> {
@@ -165,5 +159,5 @@ fn zone(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
     };
     let finding = Finding { kind: ConditionType::Served, truth, reason, message };
     conditions::record(&mut status.conditions, &[finding], stored.generation(), now);
-    (status != before).then(|| told(resources::zones(), &value, &status))
+    (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
 }

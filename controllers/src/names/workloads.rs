@@ -10,7 +10,7 @@ use koinon_model::labels::Labels;
 
 use crate::resources;
 use crate::sources::Change;
-use crate::templates::TemplateKey;
+use crate::templates::{TemplateKey, labels_of};
 
 /// Every workload, by namespace.
 #[derive(Debug, Default)]
@@ -73,7 +73,5 @@ pub(super) fn is_workload(change: &Change) -> bool {
 }
 
 fn pod_labels(workload: &Stored) -> Labels {
-    let value = workload.value();
-    let labels = value["spec"]["template"]["metadata"]["labels"].as_object().into_iter().flatten();
-    labels.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?))).collect()
+    labels_of(&workload.value()["spec"]["template"])
 }

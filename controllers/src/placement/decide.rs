@@ -253,13 +253,13 @@ fn generation(gathered: &Gathered<'_>) -> i64 {
 }
 
 fn policy_ref(policy: &Policy) -> PolicyRef {
-    let (kind, namespace) = match &policy.intent.key {
-        PolicyKey::Namespaced { namespace, .. } => ("PropagationPolicy", namespace.clone()),
-        PolicyKey::Cluster { .. } => ("ClusterPropagationPolicy", String::new()),
+    let kind = match &policy.intent.key {
+        PolicyKey::Namespaced { .. } => "PropagationPolicy",
+        PolicyKey::Cluster { .. } => "ClusterPropagationPolicy",
     };
     PolicyRef {
         kind: kind.to_owned(),
-        namespace,
+        namespace: policy.intent.key.namespace().to_owned(),
         name: policy.intent.key.name().to_owned(),
         generation: policy.generation,
     }

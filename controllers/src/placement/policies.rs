@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use koinon_api_server::local::{Client, Stored};
-use koinon_api_server::{ResourceRef, Scope};
 use koinon_model::name::PolicyKey;
 use koinon_model::policy::{CapacityRule, PropagationIntent, Scheduling};
 use koinon_policies::matching::{self, Object};
-use koinon_types::{convert, v1alpha1};
+use koinon_types::convert;
 use tracing::warn;
+
+use crate::{policies, resources};
 
 /// A policy, read.
 #[derive(Debug)]
@@ -30,31 +31,23 @@ pub(super) struct Concern {
     pub(super) namespace: Option<String>,
 }
 
-/// Both kinds of propagation policies.
-pub(super) fn resources() -> [ResourceRef; 2] {
-    let ours =
-        |plural, kind, scope| ResourceRef::new(v1alpha1::GROUP, v1alpha1::VERSION, plural, kind, scope);
-    [
-        ours("propagationpolicies", "PropagationPolicy", Scope::Namespaced),
-        ours("clusterpropagationpolicies", "ClusterPropagationPolicy", Scope::Cluster),
-    ]
-}
-
 // === impl Policies ===
 
 impl Policies {
     /// Every policy as it is now.
     pub(super) fn of_host(client: &Client) -> Self {
-        let mut policies = Self::default();
-        for stored in resources().into_iter().flat_map(|resource| client.list(&resource).0) {
-            policies.apply(&stored, true);
+        let mut known = Self::default();
+        for stored in
+            resources::propagation_policies().into_iter().flat_map(|resource| client.list(&resource).0)
+        {
+            known.apply(&stored, true);
         }
-        policies
+        known
     }
 
     /// Takes a change in; says what it may concern. A policy that is being deleted decides until it is gone.
     pub(super) fn apply(&mut self, stored: &Stored, is_there: bool) -> Option<Concern> {
-        let key = key(stored);
+        let key = policies::key(stored);
         let before = self.0.get(&key).map(|policy| Concern::of(&policy.intent));
         if !is_there {
             self.0.remove(&key);
@@ -119,13 +112,5 @@ impl Concern {
             PolicyKey::Cluster { .. } => None,
         };
         Self { kinds: intent.selectors.iter().map(kind).collect(), namespace }
-    }
-}
-
-fn key(stored: &Stored) -> PolicyKey {
-    let name = stored.name().to_owned();
-    match stored.namespace() {
-        "" => PolicyKey::Cluster { name },
-        namespace => PolicyKey::Namespaced { namespace: namespace.to_owned(), name },
     }
 }

@@ -3,7 +3,6 @@
 //! It counts bindings as they change, so it costs nothing per object; one status is written for a whole burst.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -11,60 +10,45 @@ use koinon_api_server::ResourceRef;
 use koinon_api_server::local::{Client, Stored};
 use koinon_machinery::Value;
 use koinon_machinery::status::Status;
+use koinon_model::name::PolicyKey;
 use koinon_model::time::Timestamp;
 use koinon_types::conditions::{self, ConditionType, Finding, Reason, Truth};
 use koinon_types::v1alpha1::{BindingSpec, PolicyStatus};
 use koinon_types::{convert, v1alpha1};
 
-use super::policies;
 use crate::bindings::{self, BindingKey};
 use crate::engine::{Controller, Decision, Wake};
 use crate::sources::{Change, Sources};
+use crate::{policies, resources};
 
 /// How long bindings are counted before the count is told: an owner who applies a hundred objects reads the sum.
 const COUNT_DELAY: Duration = Duration::from_secs(1);
-
-/// Names a propagation policy.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct PolicyName {
-    /// Empty for a cluster-wide policy.
-    namespace: String,
-    name: String,
-}
-
-impl fmt::Display for PolicyName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { namespace, name } = self;
-        if namespace.is_empty() { f.write_str(name) } else { write!(f, "{namespace}/{name}") }
-    }
-}
 
 /// Counts what each policy decides about.
 pub(super) struct Told {
     client: Client,
     sources: Sources,
     /// Which policy decides about which binding.
-    decided: BTreeMap<BindingKey, PolicyName>,
-    counts: BTreeMap<PolicyName, i64>,
+    decided: BTreeMap<BindingKey, PolicyKey>,
+    counts: BTreeMap<PolicyKey, i64>,
 }
 
 // === impl Told ===
 
 impl Told {
     pub(super) fn of_host(client: Client) -> Self {
-        let sources =
-            Sources::follow(&client, policies::resources().into_iter().chain(bindings::resources()));
+        let sources = Sources::follow(
+            &client,
+            resources::propagation_policies().into_iter().chain(bindings::resources()),
+        );
         Self { client, sources, decided: BTreeMap::new(), counts: BTreeMap::new() }
     }
 
     /// Takes a change in; gives the policies that it concerns.
-    fn take(&mut self, change: &Change) -> Vec<PolicyName> {
+    fn take(&mut self, change: &Change) -> Vec<PolicyKey> {
         let object = &change.object;
         if !change.resource.kind.ends_with("Binding") {
-            return vec![PolicyName {
-                namespace: object.namespace().to_owned(),
-                name: object.name().to_owned(),
-            }];
+            return vec![policies::key(object)];
         }
         let key = BindingKey::of_stored(object);
         let now = if change.is_there { decided_by(object) } else { None };
@@ -84,7 +68,7 @@ impl Told {
         before.into_iter().chain(now).collect()
     }
 
-    fn count(&mut self, policy: &PolicyName, more: i64) {
+    fn count(&mut self, policy: &PolicyKey, more: i64) {
         let count = self.counts.entry(policy.clone()).or_default();
         *count += more;
         if *count == 0 {
@@ -92,31 +76,34 @@ impl Told {
         }
     }
 
-    fn resource(policy: &PolicyName) -> ResourceRef {
-        let [namespaced, cluster] = policies::resources();
-        if policy.namespace.is_empty() { cluster } else { namespaced }
+    fn resource(policy: &PolicyKey) -> ResourceRef {
+        let [namespaced, cluster] = resources::propagation_policies();
+        match policy {
+            PolicyKey::Namespaced { .. } => namespaced,
+            PolicyKey::Cluster { .. } => cluster,
+        }
     }
 }
 
 impl Controller for Told {
-    type Key = PolicyName;
+    type Key = PolicyKey;
     type Write = (ResourceRef, Value);
 
     const NAME: &'static str = "policies";
 
-    async fn next(&mut self) -> Option<Wake<PolicyName>> {
+    async fn next(&mut self) -> Option<Wake<PolicyKey>> {
         let changes = self.sources.next().await?;
         let keys = changes.iter().flat_map(|change| self.take(change)).collect();
         Some(Wake { keys, after: COUNT_DELAY })
     }
 
-    fn keys(&self) -> Vec<PolicyName> {
+    fn keys(&self) -> Vec<PolicyKey> {
         self.counts.keys().cloned().collect()
     }
 
-    fn decide(&mut self, key: &PolicyName, now: Timestamp) -> Decision<PolicyName, Self::Write> {
+    fn decide(&mut self, key: &PolicyKey, now: Timestamp) -> Decision<PolicyKey, Self::Write> {
         let resource = Self::resource(key);
-        let Some(stored) = self.client.get(&resource, &key.namespace, &key.name) else {
+        let Some(stored) = self.client.get(&resource, key.namespace(), key.name()) else {
             return Decision::nothing();
         };
         let value = stored.value();
@@ -130,9 +117,7 @@ impl Controller for Told {
         if status == before {
             return Decision::nothing();
         }
-        let mut object = Value::clone(&value);
-        object["status"] = serde_json::to_value(&status).expect("a status is made of texts and numbers");
-        Decision::write((resource, object))
+        Decision::write((resource, resources::with_status(&value, &status)))
     }
 
     fn write(
@@ -157,8 +142,8 @@ fn in_force(policy: &Value) -> Finding {
 }
 
 /// The policy that decides about a binding's object; none once the object is to go.
-fn decided_by(binding: &Stored) -> Option<PolicyName> {
+fn decided_by(binding: &Stored) -> Option<PolicyKey> {
     let spec: BindingSpec = v1alpha1::read(&binding.value(), "spec").ok()?;
     let policy = spec.policy.filter(|_| !spec.resource.uid.is_empty())?;
-    Some(PolicyName { namespace: policy.namespace, name: policy.name })
+    Some(policies::named(&policy.namespace, &policy.name))
 }
