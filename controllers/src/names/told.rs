@@ -32,8 +32,31 @@ pub(super) type Told = (ResourceRef, Value);
 pub(super) fn statuses(client: &Client, seen: &Seen<'_>, now: Timestamp) -> Vec<Told> {
     let records = client.list(&resources::records()).0;
     let zones = client.list(&resources::zones()).0;
-    let of_records = records.iter().filter_map(|stored| record(stored, seen, now));
-    of_records.chain(zones.iter().filter_map(|stored| zone(stored, seen, now))).collect()
+    let index = Index::of(seen);
+    let of_records = records.iter().filter_map(|stored| record(stored, seen, &index, now));
+    of_records.chain(zones.iter().filter_map(|stored| zone(stored, seen, &index, now))).collect()
+}
+
+/// What is known, by what it is about: every record asks for its own part once a second.
+struct Index<'a> {
+    records: BTreeMap<&'a RecordRef, &'a Record>,
+    probes: BTreeMap<&'a RecordRef, Vec<&'a ProbeReport>>,
+    /// Names per zone.
+    names: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Index<'a> {
+    fn of(seen: &Seen<'a>) -> Self {
+        let mut index = Self { records: BTreeMap::new(), probes: BTreeMap::new(), names: BTreeMap::new() };
+        for record in &seen.made.records {
+            index.records.entry(&record.source).or_insert(record);
+            *index.names.entry(&record.zone).or_default() += 1;
+        }
+        for report in seen.probes {
+            index.probes.entry(&report.record).or_default().push(report);
+        }
+        index
+    }
 }
 
 /// Writes statuses; what has changed meanwhile is told the next time.
@@ -45,11 +68,11 @@ pub(super) async fn write(client: Client, statuses: Vec<Told>) {
     }
 }
 
-fn record(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
+fn record(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> Option<Told> {
     let source = RecordRef { namespace: stored.namespace().to_owned(), name: stored.name().to_owned() };
     let value = stored.value();
     let before: GlobalRecordStatus = v1alpha1::read(&value, "status").unwrap_or_default();
-    let published = seen.made.records.iter().find(|record| record.source == source);
+    let published = index.records.get(&source).copied();
     let mut status = GlobalRecordStatus {
         observed_generation: stored.generation(),
         generation: seen
@@ -57,7 +80,7 @@ fn record(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
             .get(&source)
             .map_or(before.generation, |generation| i64::try_from(*generation).unwrap_or(i64::MAX)),
         conditions: before.conditions.clone(),
-        endpoints: published.map(|record| endpoints(record, seen)).unwrap_or_default(),
+        endpoints: published.map(|record| endpoints(record, index)).unwrap_or_default(),
     };
     let served = served(&source, published, seen);
     let healthy = healthy(&status.endpoints);
@@ -65,9 +88,9 @@ fn record(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
     (status != before).then(|| (resources::records(), resources::with_status(&value, &status)))
 }
 
-fn endpoints(record: &Record, seen: &Seen<'_>) -> Vec<EndpointStatus> {
+fn endpoints(record: &Record, index: &Index<'_>) -> Vec<EndpointStatus> {
     let each = |endpoint: &Endpoint| {
-        let failing = failing(record, endpoint, seen);
+        let failing = failing(record, endpoint, index);
         let (verdict, evidence) = match (endpoint.state, failing) {
             (EndpointState::Withdrawn(why), _) => (format!("{why:?}"), endpoint.evidence.clone()),
             (EndpointState::Serving, Some(reason)) => {
@@ -91,10 +114,9 @@ fn endpoints(record: &Record, seen: &Seen<'_>) -> Vec<EndpointStatus> {
 }
 
 /// What probes of an endpoint meet, when every node that probes it meets something bad.
-fn failing(record: &Record, endpoint: &Endpoint, seen: &Seen<'_>) -> Option<String> {
-    let of_record = seen.probes.iter().filter(|report| report.record == record.source);
+fn failing(record: &Record, endpoint: &Endpoint, index: &Index<'_>) -> Option<String> {
     let mut reason = None;
-    for report in of_record {
+    for report in index.probes.get(&record.source).into_iter().flatten() {
         let probe = report
             .endpoints
             .iter()
@@ -140,11 +162,11 @@ fn healthy(endpoints: &[EndpointStatus]) -> Finding {
     }
 }
 
-fn zone(stored: &Stored, seen: &Seen<'_>, now: Timestamp) -> Option<Told> {
+fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> Option<Told> {
     let value = stored.value();
     let before: DnsZoneStatus = v1alpha1::read(&value, "status").unwrap_or_default();
     let apex = stored.name();
-    let names = seen.made.records.iter().filter(|record| record.zone == apex).count();
+    let names = index.names.get(apex).copied().unwrap_or(0);
     let refused = seen.answers.iter().find_map(|report| report.refused.get(apex));
     let is_published = seen.made.zones.iter().any(|zone| zone.apex == apex);
     let (truth, reason, message) = match refused {
