@@ -40,15 +40,19 @@ use crate::sources::{Change, Sources};
 use crate::templates::{Kinds, TemplateKey};
 use ledger::Ledger;
 use overrides::Overrides;
+use report::Weight;
 use write::Write;
 
 /// How long words of several members about one object are gathered before its status is written: longer than two members
 /// differ in answering, shorter than anybody notices.
 const FEEDBACK_DELAY: Duration = Duration::from_millis(15);
 
-/// How long the first status is held back while some member has not answered: the first answers usually come before it is over,
-/// and save a write each.
-const FIRST_DELAY: Duration = Duration::from_millis(250);
+/// How long the word that members have not answered yet is held back: a member that hangs is known for it by then, and one that
+/// is busy has usually answered, which saves a write.
+const UNANSWERED_DELAY: Duration = Duration::from_secs(10);
+
+/// How long the first answers wait for the others: what one member did is worth telling although another is slow.
+const ANSWERS_DELAY: Duration = Duration::from_secs(1);
 
 /// From one status to the next that says nothing but other counts. A member's replicas become ready one after the other, and
 /// nobody reads five words a second.
@@ -191,12 +195,15 @@ impl Controller for Delivery {
         let seen = gather::gather(&sources, account);
         orders::issue(&self.client, &self.fleet, &self.overrides, &self.clusters, &seen, account);
         let outcome = report::report(&seen, account, now);
-        let held_until = if binding.is_fresh() && outcome.awaits_answers {
-            account.is_new_until(FIRST_DELAY)
-        } else if outcome.is_news(&binding) {
-            now
-        } else {
-            account.is_told_until(COUNTS_DELAY)
+        let waits = account.note_waiting(outcome.n_awaited, now);
+        let held_until = match (outcome.weight(&binding, account.has_moved), waits) {
+            (Weight::Urgent, _) | (Weight::Step, None) => now,
+            (Weight::Counts, None) => account.is_told_until(COUNTS_DELAY),
+            (Weight::Step | Weight::Counts, Some(waits)) => {
+                let first = waits.answered.map(|first| first + ANSWERS_DELAY);
+                let until = first.unwrap_or(waits.since + UNANSWERED_DELAY);
+                until.max(account.is_told_until(COUNTS_DELAY))
+            }
         };
         let Some(write) = outcome.into_write(&binding, template.as_deref().zip(resource)) else {
             return Decision::nothing();

@@ -41,8 +41,16 @@ pub(crate) struct Assignment {
 pub(crate) struct Finding {
     pub(crate) probed: Probed,
     pub(crate) verdict: ProbeVerdict,
-    /// When the endpoint was probed, Unix milliseconds.
-    pub(crate) at_ms: i64,
+    pub(crate) times: Times,
+}
+
+/// When an endpoint was asked. Units: Unix milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Times {
+    /// The last time.
+    pub(crate) probed_ms: i64,
+    /// The last time that it answered well; none when it never did.
+    pub(crate) answered_ms: Option<i64>,
 }
 
 /// What the probes of one node share.
@@ -60,7 +68,7 @@ pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) 
     let thresholds =
         EndpointThresholds { failures: check.failure_threshold, successes: check.success_threshold };
     let mut history = EndpointHistory::default();
-    let (mut reason, mut since_ms) = (String::new(), now().as_millis());
+    let (mut reason, mut since_ms, mut answered_ms) = (String::new(), now().as_millis(), None);
     let mut ticks = tokio::time::interval_at(Instant::now() + wait, interval(&check));
     // A host that was asleep does not owe its endpoints the probes of that time.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,11 +94,14 @@ pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) 
                 continue;
             }
         };
-        let at_ms = now().as_millis();
+        let probed_ms = now().as_millis();
+        if answered == Answered::Yes {
+            answered_ms = Some(probed_ms);
+        }
         let before = history.verdict;
         history = judge_endpoint(history, answered, thresholds);
         if history.verdict != before {
-            since_ms = at_ms;
+            since_ms = probed_ms;
         }
         let outcome = match history.verdict {
             EndpointVerdict::Up => ProbeOutcome::Passing,
@@ -98,7 +109,8 @@ pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) 
             EndpointVerdict::Unknown => ProbeOutcome::Unknown,
         };
         let verdict = ProbeVerdict { outcome, since_ms, wavers: history.against > 0 };
-        if shared.findings.send(Finding { probed: probed.clone(), verdict, at_ms }).await.is_err() {
+        let times = Times { probed_ms, answered_ms };
+        if shared.findings.send(Finding { probed: probed.clone(), verdict, times }).await.is_err() {
             return;
         }
     }

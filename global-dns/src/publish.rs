@@ -23,7 +23,7 @@ use tracing::{debug, error};
 use crate::fast::now;
 use crate::keep::Kept;
 use crate::metrics::{Drop, Metrics};
-use crate::probe::{self, Assignment, Finding};
+use crate::probe::{self, Assignment, Finding, Times};
 use crate::snapshot::{Input, LastGood, Probed, Seed, Snapshot, Verdicts, build};
 
 /// Findings that wait for the owner: more than arrive while one snapshot of 100,000 names is built.
@@ -58,8 +58,8 @@ pub(crate) struct Publisher {
     /// Whether `table` is the host's own word, and not that of an earlier run: then only a newer one replaces it.
     hosted: bool,
     verdicts: Verdicts,
-    /// When each endpoint was probed last, Unix milliseconds.
-    probed_at: BTreeMap<Probed, i64>,
+    /// When each endpoint was asked.
+    times: BTreeMap<Probed, Times>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     /// The host has not heard of the latest answers.
     owes_report: bool,
@@ -119,7 +119,7 @@ impl Publisher {
             table: Arc::clone(first.table()),
             hosted: false,
             verdicts: Verdicts::new(),
-            probed_at: BTreeMap::new(),
+            times: BTreeMap::new(),
             snapshot,
             owes_report: false,
             links,
@@ -198,7 +198,7 @@ impl Publisher {
             stays
         });
         self.verdicts.retain(|probed, _| wanted.contains_key(probed));
-        self.probed_at.retain(|probed, _| wanted.contains_key(probed));
+        self.times.retain(|probed, _| wanted.contains_key(probed));
         for (probed, assignment) in wanted {
             if !self.running.contains_key(&probed) {
                 let wait = probe::first_wait(&assignment, &self.setup.vantage);
@@ -212,11 +212,11 @@ impl Publisher {
 
     async fn take_findings(&mut self, findings: Vec<Finding>) {
         let mut changed = BTreeSet::new();
-        for Finding { probed, verdict, at_ms } in findings {
+        for Finding { probed, verdict, times } in findings {
             if !self.running.contains_key(&probed) {
                 continue;
             }
-            self.probed_at.insert(probed.clone(), at_ms);
+            self.times.insert(probed.clone(), times);
             if self.verdicts.get(&probed) != Some(&verdict) {
                 changed.insert(probed.record.clone());
                 self.verdicts.insert(probed, verdict);
@@ -340,6 +340,7 @@ impl Publisher {
             if records.is_some_and(|records| !records.contains(&probed.record)) {
                 continue;
             }
+            let times = self.times.get(probed).copied().unwrap_or_default();
             reports.entry(&probed.record).or_default().push(EndpointProbe {
                 cluster: probed.cluster.clone(),
                 target: probed.target.clone(),
@@ -349,7 +350,8 @@ impl Publisher {
                     verdict.outcome.clone()
                 },
                 since_ms: verdict.since_ms,
-                last_ms: self.probed_at.get(probed).copied().unwrap_or(verdict.since_ms),
+                last_ms: times.probed_ms.max(verdict.since_ms),
+                answered_ms: times.answered_ms,
             });
         }
         let at_ms = now().as_millis();

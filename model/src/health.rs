@@ -89,6 +89,8 @@ pub struct DataPlaneEvidence {
     pub verdict: EndpointVerdict,
     /// When it last looked.
     pub at: Timestamp,
+    /// When it last got a good answer; none when it never did.
+    pub answered: Option<Timestamp>,
 }
 
 /// What is known about one cluster.

@@ -7,6 +7,7 @@
 //!                      endpoints answer     endpoints are dead    nothing known of endpoints
 //! API answers          Ready                DataPlaneOnly         Ready
 //! API is gone          ControlPlaneOnly     Unreachable           Suspect, then Unreachable on the API's word alone
+//!                      (Suspect until one has answered since)
 //! the API refuses us (credentials, certificate), vantages disagree, or nobody looked lately: Suspect
 //! ```
 
@@ -43,6 +44,9 @@ impl Default for Thresholds {
 
 /// What a run of failures must span beyond one second per failure, so that the bound above holds at its edge.
 const SPAN_SLACK: Duration = Duration::from_millis(500);
+
+/// How long an API probe may take: a hung API may have died that long after its first failed probe began.
+const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// Evidence older than this is no evidence: five probes have been missed, so whoever looks has a problem of its own.
 const STALE_AFTER: Duration = Duration::from_secs(6);
@@ -104,7 +108,8 @@ pub fn judge(request: &Request<'_>) -> Judgement {
         (Api::Unclear, _) => request.previous.map_or(Verdict::Suspect, |standing| standing.verdict),
         (Api::Answers, DataPlane::Up | DataPlane::Unknown) => Verdict::Ready,
         (Api::Answers, DataPlane::Down) => Verdict::DataPlaneOnly,
-        (Api::Gone, DataPlane::Up) => Verdict::ControlPlaneOnly,
+        (Api::Gone, DataPlane::Up) if has_outlived(request.evidence) => Verdict::ControlPlaneOnly,
+        (Api::Gone, DataPlane::Up) => Verdict::Suspect,
         (Api::Gone, DataPlane::Down) => Verdict::Unreachable,
         (Api::Gone, DataPlane::Unknown) if api_only_due => Verdict::Unreachable,
         (Api::Gone, DataPlane::Unknown) => Verdict::Suspect,
@@ -167,6 +172,15 @@ fn judge_api(request: &Request<'_>) -> Api {
             Some(Verdict::ControlPlaneOnly | Verdict::Unreachable | Verdict::Suspect) | None => Api::Unclear,
         },
     }
+}
+
+/// Whether an endpoint has answered since the API was lost. Endpoints may be probed once a minute; until they are, that they
+/// were well says nothing of a cluster that died in between.
+fn has_outlived(evidence: &Evidence) -> bool {
+    let Some(run) = evidence.api.failures else { return true };
+    evidence.data_plane.iter().any(|seen| {
+        seen.verdict == EndpointVerdict::Up && seen.answered.is_some_and(|at| at >= run.first + PROBE_MAX)
+    })
 }
 
 /// Whether a run of failures is long enough, in number and in time, to be no blip.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use datadriven::TestCase;
+use futures::future::try_join_all;
 use koinon_simulator::{Config, Fault, Member};
 use koinon_tests::address::Address;
 use koinon_tests::clock::eventually;
@@ -91,27 +92,31 @@ impl Stage<'_> {
     }
 
     async fn join(&mut self, names: &[&'static str]) -> Result<()> {
-        for name in names {
-            let address = Address::claim()?;
-            let config = Config {
-                name: (*name).to_owned(),
-                ip: address.ip(),
-                api_port: 6443,
-                nodes: 3,
-                cpu: "8".to_owned(),
-                memory: "32Gi".to_owned(),
-                pods: 110,
-                ready_delay: READY_DELAY,
-            };
-            let member = Member::start(config).await?;
-            let folder = self.world.room(name)?;
-            let kubeconfig = folder.join("kubeconfig");
-            fs::write(&kubeconfig, member.kubeconfig())?;
-            self.host.join(name, &kubeconfig, &[]).await?;
-            let kubectl = Kubectl::new(&kubeconfig, &folder.join("kubectl-cache"))?;
-            self.members.insert(name, Played { member, kubectl, _address: address });
-        }
+        let played = try_join_all(names.iter().map(|name| self.play(name))).await?;
+        self.members.extend(names.iter().copied().zip(played));
         Ok(())
+    }
+
+    /// Starts one member and joins it.
+    async fn play(&self, name: &str) -> Result<Played> {
+        let address = Address::claim()?;
+        let config = Config {
+            name: name.to_owned(),
+            ip: address.ip(),
+            api_port: 6443,
+            nodes: 3,
+            cpu: "8".to_owned(),
+            memory: "32Gi".to_owned(),
+            pods: 110,
+            ready_delay: READY_DELAY,
+        };
+        let member = Member::start(config).await?;
+        let folder = self.world.room(name)?;
+        let kubeconfig = folder.join("kubeconfig");
+        fs::write(&kubeconfig, member.kubeconfig())?;
+        self.host.join(name, &kubeconfig, &[]).await?;
+        let kubectl = Kubectl::new(&kubeconfig, &folder.join("kubectl-cache"))?;
+        Ok(Played { member, kubectl, _address: address })
     }
 
     fn played(&self, name: &str) -> Result<&Played> {
@@ -183,17 +188,17 @@ impl Stage<'_> {
 
     /// The clusters that the name answers with, to clients of many networks.
     async fn answered(&self) -> Result<BTreeSet<String>> {
-        let mut seen = BTreeSet::new();
-        for network in 1..=40 {
+        let ask = async |network: u8| {
             let client = format!("127.200.{network}.1");
-            let answer = dig::ask(self.host.dns_address(), NAME, "A", &["-b", &client]).await?;
-            for record in answer.records {
-                let owner =
-                    self.members.values().find(|played| played.member.ip().to_string() == record.data);
-                seen.insert(owner.map_or(record.data, |played| played.member.name().to_owned()));
-            }
-        }
-        Ok(seen)
+            dig::ask(self.host.dns_address(), NAME, "A", &["-b", &client]).await
+        };
+        let answers = try_join_all((1..=40).map(ask)).await?;
+        let records = answers.into_iter().flat_map(|answer| answer.records);
+        let owner = |address: String| {
+            let owner = self.members.values().find(|played| played.member.ip().to_string() == address);
+            owner.map_or(address, |played| played.member.name().to_owned())
+        };
+        Ok(records.map(|record| owner(record.data)).collect())
     }
 }
 

@@ -39,7 +39,7 @@ const REPEAT_WITHIN: Duration = Duration::from_secs(60);
 ///
 /// Shape: one vote per node and address: an address that answers on one port is alive, whatever other names' probes say.
 pub(super) fn data_plane(reports: &[Arc<ProbeReport>]) -> BTreeMap<String, Vec<DataPlaneEvidence>> {
-    let mut votes: BTreeMap<(&str, IpAddr, &str), (EndpointVerdict, i64)> = BTreeMap::new();
+    let mut votes: BTreeMap<(&str, IpAddr, &str), Vote> = BTreeMap::new();
     for report in reports {
         for endpoint in &report.endpoints {
             let Target::Ip(address) = &endpoint.target else { continue };
@@ -48,26 +48,34 @@ pub(super) fn data_plane(reports: &[Arc<ProbeReport>]) -> BTreeMap<String, Vec<D
                 ProbeOutcome::Failing { .. } => EndpointVerdict::Down,
                 ProbeOutcome::Unknown => EndpointVerdict::Unknown,
             };
-            let vote = votes
-                .entry((&endpoint.cluster, *address, &report.vantage))
-                .or_insert((verdict, endpoint.last_ms));
+            let (at_ms, answered_ms) = (endpoint.last_ms, endpoint.answered_ms);
+            let place = (endpoint.cluster.as_str(), *address, report.vantage.as_str());
+            let vote = votes.entry(place).or_insert(Vote { verdict, at_ms, answered_ms });
             // In the order of the verdicts, up comes before down, and down before unknown.
-            vote.0 = vote.0.min(verdict);
-            vote.1 = vote.1.max(endpoint.last_ms);
+            vote.verdict = vote.verdict.min(verdict);
+            vote.at_ms = vote.at_ms.max(at_ms);
+            vote.answered_ms = vote.answered_ms.max(answered_ms);
         }
     }
     let mut seen: BTreeMap<String, Vec<DataPlaneEvidence>> = BTreeMap::new();
-    for ((cluster, endpoint, vantage), (verdict, at_ms)) in votes {
+    for ((cluster, endpoint, vantage), vote) in votes {
         let vantage = Vantage(vantage.to_owned());
-        let at = Timestamp::from_millis(at_ms);
         seen.entry(cluster.to_owned()).or_default().push(DataPlaneEvidence {
             endpoint,
             vantage,
-            verdict,
-            at,
+            verdict: vote.verdict,
+            at: Timestamp::from_millis(vote.at_ms),
+            answered: vote.answered_ms.map(Timestamp::from_millis),
         });
     }
     seen
+}
+
+/// What one node's probes of one address say together.
+struct Vote {
+    verdict: EndpointVerdict,
+    at_ms: i64,
+    answered_ms: Option<i64>,
 }
 
 #[cfg(test)]
@@ -98,6 +106,7 @@ mod tests {
                 outcome,
                 since_ms: 0,
                 last_ms: 7,
+                answered_ms: None,
             };
             Arc::new(ProbeReport {
                 vantage: "dns".into(),

@@ -71,9 +71,10 @@ impl Bench {
         let endpoint = EndpointProbe {
             cluster: "a".into(),
             target: Target::Ip(IpAddr::from([192, 0, 2, 1])),
-            outcome,
             since_ms: now,
             last_ms: now,
+            answered_ms: (outcome == ProbeOutcome::Passing).then_some(self.clock_ms),
+            outcome,
         };
         let record = RecordRef { namespace: "shop".into(), name: "shop".into() };
         self.vantages.take_probes(ProbeReport {
@@ -125,6 +126,8 @@ async fn a_lost_api_with_living_endpoints_is_no_loss() {
     bench.probe(ApiOutcome::Reachable, 2).await;
     bench.endpoints(ProbeOutcome::Passing);
     bench.probe(ApiOutcome::Hung, 8).await;
+    bench.says("Suspect").await;
+    bench.endpoints(ProbeOutcome::Passing);
     let status = bench.says("ControlPlaneOnly").await;
     assert!(status["taints"].is_null(), "{status}");
     assert_eq!(bench.lost(), Some(false));

@@ -10,7 +10,6 @@ use koinon_model::time::Timestamp;
 use koinon_types::sync::{Feedback, ObjectRef, Outcome};
 
 use crate::bindings::{Binding, BindingKey};
-use crate::clock;
 use crate::fleet::Fleet;
 
 /// Every binding's account.
@@ -34,9 +33,22 @@ pub(super) struct Account {
     pub(super) gone: BTreeSet<ClusterName>,
     /// Why there is no manifest for a member.
     pub(super) unrendered: BTreeMap<ClusterName, String>,
-    opened: Timestamp,
+    /// Whether a member was ever told another number than its first.
+    pub(super) has_moved: bool,
+    /// Since when answers are awaited; none when there are all.
+    waits: Option<Waits>,
     /// When its owner was last told something.
     told: Timestamp,
+}
+
+/// Answers that are awaited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    /// Since when.
+    pub(super) since: Timestamp,
+    /// When the first of them came.
+    pub(super) answered: Option<Timestamp>,
+    n_awaited: usize,
 }
 
 // === impl Ledger ===
@@ -57,7 +69,8 @@ impl Ledger {
                 buried: BTreeSet::new(),
                 gone: gone(binding),
                 unrendered: BTreeMap::new(),
-                opened: clock::now(),
+                has_moved: false,
+                waits: None,
                 told: Timestamp::default(),
             }
         })
@@ -106,9 +119,24 @@ impl Account {
         version
     }
 
-    /// Until when it is new.
-    pub(super) fn is_new_until(&self, moment: Duration) -> Timestamp {
-        self.opened + moment
+    /// Notes how many replicas a member is told to run.
+    pub(super) fn order(&mut self, name: &ClusterName, replicas: u32) {
+        let before = self.ordered.insert(name.clone(), replicas);
+        self.has_moved |= before.is_some_and(|before| before != replicas);
+    }
+
+    /// Notes how many answers are awaited now; gives since when.
+    pub(super) fn note_waiting(&mut self, n_awaited: usize, now: Timestamp) -> Option<Waits> {
+        if n_awaited == 0 {
+            self.waits = None;
+            return None;
+        }
+        let waits = self.waits.get_or_insert(Waits { since: now, answered: None, n_awaited });
+        if n_awaited < waits.n_awaited {
+            waits.answered.get_or_insert(now);
+        }
+        waits.n_awaited = n_awaited;
+        Some(*waits)
     }
 
     /// Until when its owner was told something a moment ago.

@@ -104,7 +104,7 @@ fn next_step(seen: &Seen<'_>, account: &mut Account) -> Now {
     let ready: u64 = reachable.map(|stage| u64::from(stage.covering())).sum();
     let step = movement::step(&movement::Request { stages, surge });
     for (name, replicas) in &step.applied {
-        account.ordered.insert(name.clone(), *replicas);
+        account.order(name, *replicas);
     }
     Now { replicas: step.applied, is_done: step.is_done && ready >= u64::from(wanted), counts: true }
 }

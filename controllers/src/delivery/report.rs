@@ -25,8 +25,19 @@ use crate::resources;
 pub(super) struct Outcome {
     status: BindingStatus,
     template: Option<Value>,
-    /// Whether some cluster has not answered its latest order.
-    pub(super) awaits_answers: bool,
+    /// Clusters that have not answered their latest order.
+    pub(super) n_awaited: usize,
+}
+
+/// How soon it has to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// What each was told to run, which has to outlive this process, or a trouble.
+    Urgent,
+    /// How far each is.
+    Step,
+    /// Only how many replicas are how far.
+    Counts,
 }
 
 /// Reports on one binding.
@@ -62,8 +73,8 @@ pub(super) fn report(seen: &Seen<'_>, account: &Account, now: Timestamp) -> Outc
     };
     let findings = [scheduled(binding), applied(&told, account), healthy(&told)];
     conditions::record(&mut status.conditions, &findings, generation, now);
-    let awaits_answers = told.clusters.values().any(|told| told.state == State::Pending);
-    Outcome { status, template: told.template, awaits_answers }
+    let n_awaited = told.clusters.values().filter(|told| told.state == State::Pending).count();
+    Outcome { status, template: told.template, n_awaited }
 }
 
 fn standing<'a>(
@@ -102,13 +113,30 @@ fn delivery(said: &Feedback) -> Delivery<'_> {
 // === impl Outcome ===
 
 impl Outcome {
-    /// Whether others act upon what has changed: who has it, how far each is, what each was told to run.
-    pub(super) fn is_news(&self, binding: &Binding) -> bool {
-        let acted_upon = |status: &BindingStatus| {
+    /// What has changed for those who act upon it. First orders are not urgent: who starts anew gives the same ones.
+    pub(super) fn weight(&self, binding: &Binding, has_moved: bool) -> Weight {
+        let orders = |status: &BindingStatus| -> Vec<Option<i64>> {
+            status.clusters.iter().map(|told| told.replicas).collect()
+        };
+        let is_new_trouble = |told: &BindingClusterStatus| {
+            let is_known = binding.told(&told.name).is_some_and(|known| known.state == told.state);
+            let at_ease = [State::Applied, State::Pending, State::Removing];
+            !is_known && at_ease.iter().all(|state| state.as_str() != told.state)
+        };
+        let steps = |status: &BindingStatus| {
             let each = |told: &BindingClusterStatus| (told.name.clone(), told.state.clone(), told.replicas);
             (status.observed_generation, status.clusters.iter().map(each).collect::<Vec<_>>())
         };
-        acted_upon(&self.status) != acted_upon(&binding.status)
+        let is_moving = has_moved || !binding.is_fresh();
+        if is_moving && orders(&self.status) != orders(&binding.status)
+            || self.status.clusters.iter().any(is_new_trouble)
+        {
+            Weight::Urgent
+        } else if steps(&self.status) != steps(&binding.status) {
+            Weight::Step
+        } else {
+            Weight::Counts
+        }
     }
 
     /// What has to be written so that it is told; none when it is known already.

@@ -142,10 +142,11 @@ impl Store for RedbStore {
     fn load(&self, visit: &mut dyn FnMut(Version) -> Result<(), StoreError>) -> Result<Position, StoreError> {
         let mut refused = None;
         let position = self.read(|reading| {
+            let mut records = record::Reader::new()?;
             for entry in reading.versions.iter()? {
                 let (place, bytes) = entry?;
                 let (resource, revision) = place.value();
-                let version = record::decode(resource, revision, bytes.value()).ok_or_else(damaged)?;
+                let version = records.decode(resource, revision, bytes.value()).ok_or_else(damaged)?;
                 if let Err(error) = visit(version) {
                     refused = Some(error);
                     break;
@@ -210,11 +211,12 @@ impl Reading {
 
     fn history(&self, resource: &str, after: u64) -> Result<Vec<Change>, StorageError> {
         let mut changes = Vec::new();
+        let mut records = record::Reader::new()?;
         for entry in self.versions.range((resource, after.saturating_add(1))..=(resource, u64::MAX))? {
             let (place, bytes) = entry?;
-            let version = record::decode(resource, place.value().1, bytes.value()).ok_or_else(damaged)?;
+            let version = records.decode(resource, place.value().1, bytes.value()).ok_or_else(damaged)?;
             let previous = match version.replaced {
-                Some(replaced) => self.value(resource, replaced)?,
+                Some(replaced) => self.value(&mut records, resource, replaced)?,
                 None => None,
             };
             changes.push(Change { version, previous });
@@ -222,9 +224,14 @@ impl Reading {
         Ok(changes)
     }
 
-    fn value(&self, resource: &str, revision: u64) -> Result<Option<bytes::Bytes>, StorageError> {
+    fn value(
+        &self,
+        records: &mut record::Reader,
+        resource: &str,
+        revision: u64,
+    ) -> Result<Option<bytes::Bytes>, StorageError> {
         let Some(bytes) = self.versions.get((resource, revision))? else { return Ok(None) };
-        Ok(record::decode(resource, revision, bytes.value()).ok_or_else(damaged)?.value)
+        Ok(records.decode(resource, revision, bytes.value()).ok_or_else(damaged)?.value)
     }
 }
 
@@ -233,8 +240,7 @@ struct Writing<'a> {
     versions: Table<'a, (&'static str, u64), &'static [u8]>,
     objects: Table<'a, (&'static str, &'static str, &'static str), u64>,
     revision: u64,
-    /// Reused for every version, so that a group allocates once.
-    buffer: Vec<u8>,
+    records: record::Writer,
 }
 
 /// Writes what may happen of a group; answers also the newest revision then.
@@ -248,7 +254,7 @@ fn write_group(
         versions: transaction.open_table(VERSIONS).map_err(storage_of)?,
         objects: transaction.open_table(OBJECTS).map_err(storage_of)?,
         revision: before,
-        buffer: Vec::new(),
+        records: record::Writer::new()?,
     };
     let mut answers = Vec::with_capacity(group.len());
     for batch in group {
@@ -288,8 +294,8 @@ impl Writing<'_> {
             Some(_) => self.objects.insert(place(&write.key), self.revision)?.map(|old| old.value()),
             None => self.objects.remove(place(&write.key))?.map(|old| old.value()),
         };
-        record::encode(&write.key, replaced, write.value.as_deref(), &mut self.buffer);
-        self.versions.insert((write.key.resource(), self.revision), self.buffer.as_slice())?;
+        let bytes = self.records.encode(&write.key, replaced, write.value.as_deref())?;
+        self.versions.insert((write.key.resource(), self.revision), bytes)?;
         Ok(())
     }
 }
@@ -322,9 +328,10 @@ fn compact_resource(transaction: &WriteTransaction, resource: &str, floor: u64) 
         return Ok(());
     }
     let mut dropped = Vec::new();
+    let mut records = record::Reader::new()?;
     for entry in versions.range((resource, old + 1)..=(resource, floor))? {
         let (place, bytes) = entry?;
-        let version = record::decode(resource, place.value().1, bytes.value()).ok_or_else(damaged)?;
+        let version = records.decode(resource, place.value().1, bytes.value()).ok_or_else(damaged)?;
         dropped.extend(version.replaced);
         if version.value.is_none() {
             dropped.push(version.revision);

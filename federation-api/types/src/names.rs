@@ -252,6 +252,8 @@ pub struct EndpointProbe {
     pub since_ms: i64,
     /// When the endpoint was probed last, Unix milliseconds.
     pub last_ms: i64,
+    /// When it last answered well, Unix milliseconds; none when it never did.
+    pub answered_ms: Option<i64>,
 }
 
 /// One endpoint after the check's thresholds.

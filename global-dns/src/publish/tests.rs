@@ -51,7 +51,8 @@ impl Owned {
     fn finding(&self, cluster: &str, outcome: ProbeOutcome) -> Finding {
         let running = self.publisher.running.keys();
         let probed = running.into_iter().find(|probed| probed.cluster == cluster).unwrap().clone();
-        Finding { probed, verdict: ProbeVerdict { outcome, since_ms: 1, wavers: false }, at_ms: 2 }
+        let times = Times { probed_ms: 2, answered_ms: None };
+        Finding { probed, verdict: ProbeVerdict { outcome, since_ms: 1, wavers: false }, times }
     }
 }
 
@@ -93,7 +94,10 @@ async fn a_failing_endpoint_leaves_at_once_and_is_reported() {
 
     // The same again is news to nobody, but fresh evidence at the next turn.
     let generation = owned.publisher.generation;
-    owned.publisher.take_findings(vec![Finding { at_ms: 5, ..finding }]).await;
+    owned
+        .publisher
+        .take_findings(vec![Finding { times: Times { probed_ms: 5, answered_ms: None }, ..finding }])
+        .await;
     assert!(owned.probes.try_recv().is_err());
     assert_eq!(owned.publisher.generation, generation);
     owned.publisher.report_all();

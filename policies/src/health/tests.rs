@@ -41,7 +41,8 @@ impl Cluster {
 
     fn vote(&self, vantage: &str, verdict: EndpointVerdict) -> DataPlaneEvidence {
         let endpoint = IpAddr::from([192, 0, 2, 1]);
-        DataPlaneEvidence { endpoint, vantage: Vantage(vantage.to_owned()), verdict, at: self.now }
+        let answered = (verdict == EndpointVerdict::Up).then_some(self.now);
+        DataPlaneEvidence { endpoint, vantage: Vantage(vantage.to_owned()), verdict, at: self.now, answered }
     }
 
     fn judge(&mut self) -> Judgement {
@@ -81,6 +82,22 @@ fn blips_of_three_seconds_never_trip() {
 fn a_lost_api_with_living_endpoints_moves_nothing() {
     let mut cluster = Cluster::ready();
     cluster.play(&"r".repeat(120), Some(EndpointVerdict::Up));
+    assert_eq!(cluster.verdict(), Verdict::ControlPlaneOnly);
+}
+
+#[test]
+fn endpoints_that_have_not_answered_since_the_api_was_lost_prove_nothing() {
+    let mut cluster = Cluster::ready();
+    cluster.play("+", Some(EndpointVerdict::Up));
+    let answered = cluster.now;
+    cluster.play("rrrrrr", Some(EndpointVerdict::Up));
+    // They are asked once a minute, and were not asked since.
+    cluster.evidence.data_plane[0].answered = Some(answered);
+    let judgement = cluster.judge();
+    assert_eq!(judgement.standing.verdict, Verdict::Suspect);
+    assert!(judgement.doubtful, "the brake counts it");
+    assert_eq!(judgement.data_plane, DataPlane::Up);
+    cluster.play("r", Some(EndpointVerdict::Up));
     assert_eq!(cluster.verdict(), Verdict::ControlPlaneOnly);
 }
 

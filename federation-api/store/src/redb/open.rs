@@ -18,7 +18,9 @@ use crate::store::{OpenError, StoreError};
 /// The fact that names the layout of the tables.
 const FORMAT: &str = "format";
 /// The layout that this version reads and writes.
-const FORMAT_KNOWN: u64 = 1;
+const FORMAT_KNOWN: u64 = 2;
+/// The layout before, whose values are never compressed: a part of the present one.
+const FORMAT_PLAIN: u64 = 1;
 
 /// Reads come from the cache above, so the database needs pages only for the branches it writes to: a group of 4 MiB
 /// and the paths to it.
@@ -56,6 +58,11 @@ pub(super) fn open_through<B: StorageBackend>(
     let database = database(file, handle, wrap)?;
     match inspect(&database) {
         Ok(Finding::Store) => Ok(database),
+        Ok(Finding::Format(FORMAT_PLAIN)) => {
+            // From now on older versions refuse the file instead of taking what is compressed for damage.
+            mark(&database).map_err(|error| refusal(file, error))?;
+            Ok(database)
+        }
         Ok(Finding::Format(found)) => {
             Err(OpenError::Format { file: file.to_owned(), found, known: FORMAT_KNOWN })
         }
@@ -112,6 +119,13 @@ fn lay_out(database: &Database) -> Result<(), StorageError> {
     transaction.open_table(VERSIONS).map_err(storage_of)?;
     transaction.open_table(OBJECTS).map_err(storage_of)?;
     transaction.open_table(FLOORS).map_err(storage_of)?;
+    transaction.commit().map_err(storage_of)
+}
+
+/// Says that a store has the present layout.
+fn mark(database: &Database) -> Result<(), StorageError> {
+    let transaction = database.begin_write().map_err(storage_of)?;
+    transaction.open_table(FACTS).map_err(storage_of)?.insert(FORMAT, FORMAT_KNOWN)?;
     transaction.commit().map_err(storage_of)
 }
 

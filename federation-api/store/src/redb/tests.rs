@@ -89,11 +89,35 @@ fn a_newer_format_is_refused() {
     RedbStore::open(&file).unwrap();
     let database = Database::create(&file).unwrap();
     let transaction = database.begin_write().unwrap();
-    transaction.open_table(FACTS).unwrap().insert("format", 2).unwrap();
+    transaction.open_table(FACTS).unwrap().insert("format", 3).unwrap();
     transaction.commit().unwrap();
     drop(database);
     let error = RedbStore::open(&file).err().unwrap();
-    assert!(matches!(error, OpenError::Format { found: 2, known: 1, .. }), "{error:?}");
+    assert!(matches!(error, OpenError::Format { found: 3, known: 2, .. }), "{error:?}");
+}
+
+#[test]
+fn a_file_of_the_format_without_compression_is_read_and_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("store.redb");
+    RedbStore::open(&file).unwrap();
+    let database = Database::create(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    transaction.open_table(FACTS).unwrap().insert("format", 1).unwrap();
+    transaction.open_table(FACTS).unwrap().insert(REVISION, 1).unwrap();
+    transaction.open_table(OBJECTS).unwrap().insert(("configmaps", "a", "n"), 1).unwrap();
+    // Replaced nothing; a plain value; the namespace `a`, the name `n`.
+    let plain = b"\0\0\0\0\0\0\0\0\x01\x01\0a\x01\0nold";
+    transaction.open_table(VERSIONS).unwrap().insert(("configmaps", 1), &plain[..]).unwrap();
+    transaction.commit().unwrap();
+    drop(database);
+    let store = RedbStore::open(&file).unwrap();
+    let (_, versions) = told(&store);
+    assert_eq!(versions[0].value.as_deref(), Some(&b"old"[..]));
+    drop(store);
+    let database = Database::create(&file).unwrap();
+    let format = database.begin_read().unwrap().open_table(FACTS).unwrap().get("format").unwrap();
+    assert_eq!(format.unwrap().value(), 2);
 }
 
 /// How often a store is damaged; each time takes some 3 ms.
