@@ -2,6 +2,7 @@
 //!
 //! Objects with finalizers may take their time; the namespace waits and says what it waits for.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -65,9 +66,9 @@ async fn end(client: Client, name: String, uid: String) -> String {
         if !client.get(&namespaces(), "", &name).is_some_and(|namespace| is_there(&namespace)) {
             return uid;
         }
-        empty(&client, &name).await;
-        let left = left(&client, &name);
-        if left.is_empty() {
+        let failures = empty(&client, &name).await;
+        let left = Left::of(&client, &name, failures);
+        if left.resources.is_empty() {
             let lift = |object: &mut Value| {
                 if let Some(finalizers) = object["spec"]["finalizers"].as_array_mut() {
                     finalizers.retain(|finalizer| finalizer != NAMESPACE_FINALIZER);
@@ -82,51 +83,132 @@ async fn end(client: Client, name: String, uid: String) -> String {
     }
 }
 
-/// Asks everything in a namespace to go.
-async fn empty(client: &Client, name: &str) {
+/// Asks everything in a namespace to go; answers what refused to.
+async fn empty(client: &Client, name: &str) -> Vec<String> {
+    let mut failures = Vec::new();
     for resource in client.resources().into_iter().filter(|resource| resource.namespaced) {
         let objects = client.list_in(&resource, name);
         for batch in objects.chunks(AT_ONCE) {
-            let deletes = batch.iter().filter(|object| !object.is_deleting()).map(|object| {
-                let resource = &resource;
-                async move {
-                    match client.delete(resource, name, object.name(), None).await {
-                        Err(status) if status.reason != Reason::NotFound => {
-                            tracing::warn!(%status, %resource, object = object.name(), "failed to empty a namespace");
-                        }
-                        _ => {}
-                    }
+            let deletes = batch
+                .iter()
+                .filter(|object| !object.is_deleting())
+                .map(|object| client.delete(&resource, name, object.name(), None));
+            for outcome in futures::future::join_all(deletes).await {
+                if let Err(status) = outcome
+                    && status.reason != Reason::NotFound
+                {
+                    tracing::warn!(%status, %resource, "failed to empty a namespace");
+                    failures.push(status.message);
                 }
-            });
-            let deletes: Vec<_> = deletes.collect();
-            futures::future::join_all(deletes).await;
+            }
         }
+    }
+    failures
+}
+
+/// What a namespace that is going still waits for.
+struct Left {
+    /// Objects, by resource.
+    resources: Vec<(ResourceRef, usize)>,
+    /// Objects, by the finalizers that hold them.
+    finalizers: BTreeMap<String, usize>,
+    /// Why some could not be deleted.
+    failures: Vec<String>,
+}
+
+// === impl Left ===
+
+impl Left {
+    fn of(client: &Client, name: &str, failures: Vec<String>) -> Self {
+        let mut left = Self { resources: Vec::new(), finalizers: BTreeMap::new(), failures };
+        for resource in client.resources().into_iter().filter(|resource| resource.namespaced) {
+            let objects = client.list_in(&resource, name);
+            for finalizer in objects.iter().flat_map(|object| object.finalizers()) {
+                *left.finalizers.entry(finalizer.to_owned()).or_default() += 1;
+            }
+            if !objects.is_empty() {
+                left.resources.push((resource, objects.len()));
+            }
+        }
+        left
+    }
+
+    /// The conditions that clients know from upstream's namespace controller, in its order: type, whether it holds, reason,
+    /// message.
+    fn conditions(&self) -> [(&'static str, bool, &'static str, String); 5] {
+        let resources: Vec<String> = self
+            .resources
+            .iter()
+            .map(|(resource, count)| {
+                format!("{}.{} has {count} resource instances", resource.plural, resource.group)
+            })
+            .collect();
+        let finalizers: Vec<String> = self
+            .finalizers
+            .iter()
+            .map(|(finalizer, count)| format!("{finalizer} in {count} resource instances"))
+            .collect();
+        let row = |kind, found: &[String], (yes, no), some: &str, none: &str| {
+            let is_so = !found.is_empty();
+            let message = if is_so { format!("{some}{}", found.join(", ")) } else { none.to_owned() };
+            (kind, is_so, if is_so { yes } else { no }, message)
+        };
+        [
+            row(
+                "NamespaceDeletionDiscoveryFailure",
+                &[],
+                ("DiscoveryFailed", "ResourcesDiscovered"),
+                "",
+                "All resources successfully discovered",
+            ),
+            row(
+                "NamespaceDeletionGroupVersionParsingFailure",
+                &[],
+                ("GroupVersionParsingFailed", "ParsedGroupVersions"),
+                "",
+                "All legacy kube types successfully parsed",
+            ),
+            row(
+                "NamespaceDeletionContentFailure",
+                &self.failures,
+                ("ContentDeletionFailed", "ContentDeleted"),
+                "Failed to delete all resource types: ",
+                "All content successfully deleted, may be waiting on finalization",
+            ),
+            row(
+                "NamespaceContentRemaining",
+                &resources,
+                ("SomeResourcesRemain", "ContentRemoved"),
+                "Some resources are remaining: ",
+                "All content successfully removed",
+            ),
+            row(
+                "NamespaceFinalizersRemaining",
+                &finalizers,
+                ("SomeFinalizersRemain", "ContentHasNoFinalizers"),
+                "Some content in the namespace has finalizers remaining: ",
+                "All content-preserving finalizers finished",
+            ),
+        ]
     }
 }
 
-/// What is still in a namespace, by resource.
-fn left(client: &Client, name: &str) -> Vec<(ResourceRef, usize)> {
-    let resources = client.resources().into_iter().filter(|resource| resource.namespaced);
-    let counted = resources.map(|resource| {
-        let count = client.list_in(&resource, name).len();
-        (resource, count)
-    });
-    counted.filter(|(_, count)| *count > 0).collect()
-}
-
-/// Says on the namespace what it waits for.
-async fn say(client: &Client, name: &str, left: &[(ResourceRef, usize)]) {
-    let parts: Vec<String> =
-        left.iter().map(|(resource, count)| format!("{resource} has {count} resource instances")).collect();
-    let message = format!("Some resources are remaining: {}", parts.join(", "));
+/// Says on the namespace what it waits for; a condition that says the same as before keeps its time.
+async fn say(client: &Client, name: &str, left: &Left) {
+    let conditions = left.conditions();
     let now = time::in_seconds(Timestamp::now().as_second());
     let tell = move |object: &mut Value| {
-        let old = &object["status"]["conditions"][0];
-        if old["message"] == message.as_str() {
-            return;
-        }
-        object["status"]["conditions"] = json!([{"type": "NamespaceContentRemaining", "status": "True",
-            "reason": "SomeResourcesRemain", "message": message, "lastTransitionTime": now}]);
+        let told = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+        let each = conditions.iter().map(|(kind, is_so, reason, message)| {
+            let status = if *is_so { "True" } else { "False" };
+            let known = told.iter().find(|known| known["type"] == *kind && known["status"] == status);
+            let since = known.map_or(json!(now), |known| known["lastTransitionTime"].clone());
+            json!({"type": kind, "status": status, "reason": reason, "message": message,
+                "lastTransitionTime": since})
+        });
+        object["status"]["conditions"] = Value::Array(each.collect());
     };
-    let _ = client.edit(&namespaces(), Door::Status, "", name, tell).await;
+    if let Err(status) = client.edit(&namespaces(), Door::Status, "", name, tell).await {
+        tracing::debug!(%status, namespace = name, "cannot say what a namespace waits for");
+    }
 }

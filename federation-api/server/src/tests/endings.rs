@@ -27,13 +27,20 @@ async fn a_namespace_takes_everything_along() {
     let told = async {
         loop {
             let namespace = world.get("/api/v1/namespaces/shop").await.body;
-            if namespace["status"]["conditions"][0]["type"] == "NamespaceContentRemaining" {
-                return;
+            if let Some(conditions) = namespace["status"]["conditions"].as_array() {
+                return conditions.clone();
             }
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, told).await.expect("the namespace says what it waits for");
+    let told = tokio::time::timeout(PATIENCE, told).await.expect("the namespace says what it waits for");
+    let holding: Vec<&Value> = told.iter().filter(|condition| condition["status"] == "True").collect();
+    assert_eq!(told.len(), 5);
+    assert_eq!(holding.len(), 2, "{told:?}");
+    assert_eq!(holding[0]["message"], "Some resources are remaining: configmaps. has 1 resource instances");
+    let finalizers =
+        "Some content in the namespace has finalizers remaining: example.com/hold in 1 resource instances";
+    assert_eq!(holding[1]["message"], finalizers);
     let lift = json!({"metadata": {"finalizers": null}});
     world.patch(&format!("{inside}/held"), "application/merge-patch+json", lift).await;
     world.gone("/api/v1/namespaces/shop").await;
@@ -71,6 +78,55 @@ async fn orphans_stay() {
     world.gone(&format!("{CONFIG_MAPS}/owner")).await;
     let child = world.get(&format!("{CONFIG_MAPS}/child")).await.body;
     assert!(child["metadata"]["ownerReferences"].as_array().is_none_or(Vec::is_empty), "{child}");
+}
+
+#[tokio::test]
+async fn orphans_stay_however_soon_their_owner_goes() {
+    let world = world().await;
+    for round in 0..20 {
+        let owner = world.config_map(&format!("owner-{round}"), json!({})).await;
+        for number in 0..5 {
+            dependent(&world, &format!("child-{round}-{number}"), &owner).await;
+        }
+        let path = format!("{CONFIG_MAPS}/owner-{round}");
+        world.delete(&path, json!({"propagationPolicy": "Orphan"})).await;
+        world.gone(&path).await;
+    }
+    let left = world.get(CONFIG_MAPS).await.body;
+    let owned = |item: &&Value| item["metadata"]["ownerReferences"].as_array().is_some_and(|o| !o.is_empty());
+    let items = left["items"].as_array().unwrap();
+    assert_eq!((items.len(), items.iter().filter(owned).count()), (100, 0));
+}
+
+#[tokio::test]
+async fn what_another_owner_keeps_stays_and_forgets_the_one_that_goes() {
+    let world = world().await;
+    for propagation in ["Foreground", "Background"] {
+        let (goes, stays) =
+            (world.config_map("goes", json!({})).await, world.config_map("stays", json!({})).await);
+        let reference = |owner: &Value| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "name": owner["metadata"]["name"],
+                "uid": owner["metadata"]["uid"], "blockOwnerDeletion": true})
+        };
+        let owners = json!([reference(&goes), reference(&stays)]);
+        world.post(CONFIG_MAPS, json!({"metadata": {"name": "shared", "ownerReferences": owners}})).await;
+        world.delete(&format!("{CONFIG_MAPS}/goes"), json!({"propagationPolicy": propagation})).await;
+        world.gone(&format!("{CONFIG_MAPS}/goes")).await;
+        let forgotten = async {
+            loop {
+                let shared = world.get(&format!("{CONFIG_MAPS}/shared")).await.body;
+                let owners = &shared["metadata"]["ownerReferences"];
+                if owners.as_array().unwrap().len() == 1 {
+                    return owners[0]["name"].clone();
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let left = tokio::time::timeout(PATIENCE, forgotten).await.expect("it forgets who is gone");
+        assert_eq!(left, "stays", "{propagation}");
+        world.delete(&format!("{CONFIG_MAPS}/stays"), json!({})).await;
+        world.gone(&format!("{CONFIG_MAPS}/shared")).await;
+    }
 }
 
 #[tokio::test]
