@@ -1,4 +1,5 @@
-//! kill -9 at any moment, two hundred times under load: no acknowledged write is lost, no watcher sees one twice.
+//! kill -9 at any moment, two hundred times under load: no acknowledged write is lost, no watcher sees one twice, and what
+//! runs in a member goes on as if nothing had happened.
 #![expect(clippy::print_stdout, reason = "cargo shows it when a test fails, or with --nocapture")]
 
 use std::collections::BTreeMap;
@@ -8,9 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::ConfigMap;
+use koinon_simulator::{Config, Member};
+use koinon_tests::address::Address;
 use koinon_tests::clock::{back_off, eventually};
 use koinon_tests::host::Host;
-use koinon_tests::world::story;
+use koinon_tests::kubectl::Kubectl;
+use koinon_tests::world::{World, story};
 use kube::api::{Api, ListParams, Patch, PatchParams, WatchEvent, WatchParams};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -45,6 +49,8 @@ struct Ledger(Arc<Mutex<BTreeMap<String, Told>>>);
 fn a_killed_host_loses_no_acknowledged_write() {
     story("a_killed_host_loses_no_acknowledged_write", Duration::from_secs(900), async |world| {
         let mut host = Host::start(world, "host", &["--dns=off"]).await?;
+        let bystander = Bystander::join(world, &host).await?;
+        let before = bystander.look().await?;
         let (ledger, seen) = (Ledger::default(), Seen::default());
         let mut random = SEED;
         let mut slowest = Duration::ZERO;
@@ -64,6 +70,9 @@ fn a_killed_host_loses_no_acknowledged_write() {
         }
         the_watcher_has_caught_up(&host, &seen).await?;
         watcher.abort();
+        let after = bystander.look().await?;
+        ensure!(after == before, "the member was disturbed: {after:?} after {before:?}");
+        bystander.still_follows(&host).await?;
         let acknowledged: u64 = ledger.lock().values().map(|told| told.acknowledged).sum();
         ensure!(acknowledged > CYCLES, "only {acknowledged} writes were acknowledged: this proves nothing");
         println!(
@@ -72,6 +81,85 @@ fn a_killed_host_loses_no_acknowledged_write() {
         );
         Ok(())
     });
+}
+
+/// A member that runs something while the host is killed.
+struct Bystander {
+    kubectl: Kubectl,
+    _member: Member,
+    /// Keeps the address ours.
+    _address: Address,
+}
+
+/// What it runs, and where it goes.
+const WORKLOAD: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: default}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: web, image: registry.example/web:1}]}
+---
+apiVersion: koinon.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: web, namespace: default}
+spec:
+  resourceSelectors: [{apiVersion: apps/v1, kind: Deployment, name: web}]
+";
+
+/// A simulated rollout takes a second on two busy cores.
+const ROLLOUT_MAX: Duration = Duration::from_secs(30);
+
+// === impl Bystander ===
+
+impl Bystander {
+    /// Joins a member and waits until it runs the workload.
+    async fn join(world: &World, host: &Host) -> Result<Self> {
+        let address = Address::claim()?;
+        let member = Member::start(Config {
+            name: "bystander".to_owned(),
+            ip: address.ip(),
+            api_port: 6443,
+            nodes: 1,
+            cpu: "8".to_owned(),
+            memory: "32Gi".to_owned(),
+            pods: 110,
+            ready_delay: Duration::from_millis(10),
+        });
+        let member = member.await?;
+        let folder = world.room("bystander")?;
+        let kubeconfig = folder.join("kubeconfig");
+        std::fs::write(&kubeconfig, member.kubeconfig())?;
+        host.join("bystander", &kubeconfig, &[]).await?;
+        host.kubectl().apply(WORKLOAD).await?;
+        let kubectl = Kubectl::new(&kubeconfig, &folder.join("kubectl-cache"))?;
+        host.kubectl().run(["rollout", "status", "deployment/web", "--timeout=30s"]).await?;
+        Ok(Self { kubectl, _member: member, _address: address })
+    }
+
+    /// Versions and identities of everything that belongs to the workload: whatever touches one of them changes this.
+    async fn look(&self) -> Result<Vec<String>> {
+        let path = "jsonpath={range .items[*]}{.kind} {.metadata.name} {.metadata.uid} {.metadata.resourceVersion}{'\\n'}{end}";
+        let seen = self.kubectl.run(["get", "deployments,replicasets,pods", "-o", path]).await?;
+        let seen: Vec<String> = seen.lines().map(str::to_owned).collect();
+        ensure!(seen.len() == 5, "it runs {seen:?}");
+        Ok(seen)
+    }
+
+    /// Sees that orders still reach it.
+    async fn still_follows(&self, host: &Host) -> Result<()> {
+        host.kubectl().run(["set", "image", "deployment/web", "web=registry.example/web:2"]).await?;
+        eventually(ROLLOUT_MAX, "the member has the new image", async || {
+            let path = "jsonpath={.spec.template.spec.containers[0].image}";
+            let image = self.kubectl.run(["get", "deployment", "web", "-o", path]).await?;
+            ensure!(image == "registry.example/web:2", "it has {image}");
+            anyhow::Ok(())
+        })
+        .await
+    }
 }
 
 async fn configs(host: &Host) -> Result<Api<ConfigMap>> {
