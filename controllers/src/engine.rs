@@ -14,14 +14,16 @@ mod queue;
 
 use std::fmt::Display;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use koinon_machinery::status::{Reason, Status};
 use koinon_model::time::Timestamp;
 use tokio::sync::watch;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{debug, warn};
 
 use crate::clock;
 use crate::metrics::Metrics;
@@ -116,7 +118,7 @@ pub async fn run<C: Controller>(mut controller: C, mut stop: watch::Receiver<boo
                 Some(wake) => queue.push_all(wake.keys, Instant::now() + wake.after),
                 None => break,
             },
-            Some(done) = writes.join_next() => settle::<C>(done, &mut queue, &metrics),
+            Some(Ok(done)) = writes.join_next() => settle::<C>(done, &mut queue, &metrics),
             _ = pass.tick() => queue.push_all(controller.keys(), Instant::now()),
             () = clock::sleep_until(due) => {}
             _ = stop.wait_for(|stop| *stop) => break,
@@ -158,7 +160,9 @@ fn decide<C: Controller>(
                 let writing = controller.write(write);
                 writes.spawn(async move {
                     let began = Instant::now();
-                    let result = writing.await;
+                    // Whatever it was, the key must not count as being written for ever.
+                    let result = AssertUnwindSafe(writing).catch_unwind().await;
+                    let result = result.unwrap_or_else(|_| Err(Status::internal("the write panicked")));
                     Done { key, result, took: began.elapsed() }
                 });
             }
@@ -167,18 +171,8 @@ fn decide<C: Controller>(
 }
 
 /// Takes a write that has ended off the queue, or puts it back for another attempt.
-fn settle<C: Controller>(
-    done: Result<Done<C::Key>, JoinError>,
-    queue: &mut Queue<C::Key>,
-    metrics: &Metrics,
-) {
-    let Done { key, result, took } = match done {
-        Ok(done) => done,
-        Err(error) => {
-            error!(controller = C::NAME, %error, "a write ended badly; its object waits for the full pass");
-            return;
-        }
-    };
+fn settle<C: Controller>(done: Done<C::Key>, queue: &mut Queue<C::Key>, metrics: &Metrics) {
+    let Done { key, result, took } = done;
     metrics.wrote(took, result.is_ok());
     let Err(status) = result else { return queue.settle(&key) };
     match status.reason {
@@ -189,4 +183,60 @@ fn settle<C: Controller>(
         _ => warn!(controller = C::NAME, %key, message = status.message, "cannot write"),
     }
     queue.retry(&key, Instant::now());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// Wants one key written until that has gone well once.
+    struct Once {
+        attempts: Arc<AtomicUsize>,
+        woken: bool,
+        done: watch::Sender<bool>,
+    }
+
+    impl Controller for Once {
+        type Key = u8;
+        type Write = ();
+
+        const NAME: &'static str = "once";
+
+        async fn next(&mut self) -> Option<Wake<u8>> {
+            if std::mem::replace(&mut self.woken, true) {
+                std::future::pending::<()>().await;
+            }
+            Some(Wake::now(vec![1]))
+        }
+
+        fn keys(&self) -> Vec<u8> {
+            Vec::new()
+        }
+
+        fn decide(&mut self, _: &u8, _: Timestamp) -> Decision<u8, ()> {
+            Decision::write(())
+        }
+
+        fn write(&self, (): ()) -> impl Future<Output = Result<(), Status>> + Send + 'static {
+            let (attempt, done) = (self.attempts.fetch_add(1, Ordering::Relaxed), self.done.clone());
+            async move {
+                assert!(attempt > 0, "the first one panics");
+                done.send_replace(true);
+                Ok(())
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_write_that_panicked_is_tried_again() {
+        let attempts = Arc::<AtomicUsize>::default();
+        let (done, mut seen) = watch::channel(false);
+        let stop = seen.clone();
+        run(Once { attempts: Arc::clone(&attempts), woken: false, done }, stop).await;
+        assert!(*seen.borrow_and_update());
+        assert_eq!(attempts.load(Ordering::Relaxed), 2);
+    }
 }

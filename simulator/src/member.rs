@@ -40,6 +40,24 @@ pub struct Config {
     pub ready_delay: Duration,
 }
 
+// === impl Config ===
+
+impl Config {
+    /// A member of three nodes as small clouds have them, on any port, whose pods are ready after a tenth of a second.
+    pub fn new(name: &str, ip: Ipv4Addr) -> Self {
+        Self {
+            name: name.to_owned(),
+            ip,
+            api_port: 0,
+            nodes: 3,
+            cpu: "8".to_owned(),
+            memory: "32Gi".to_owned(),
+            pods: 110,
+            ready_delay: Duration::from_millis(100),
+        }
+    }
+}
+
 /// Why a member does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

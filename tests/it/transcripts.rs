@@ -22,9 +22,6 @@ use crate::kubernetes::story::shop::{MANIFESTS, NAME};
 /// Two busy cores; a verdict takes six seconds, a return three more.
 const SOON: Duration = Duration::from_secs(40);
 
-/// How long a simulated pod takes to become ready.
-const READY_DELAY: Duration = Duration::from_millis(100);
-
 /// The clusters of every story.
 const NAMES: [&str; 3] = ["on-prem", "cloud-a", "cloud-b"];
 
@@ -100,17 +97,7 @@ impl Stage<'_> {
     /// Starts one member and joins it.
     async fn play(&self, name: &str) -> Result<Played> {
         let address = Address::claim()?;
-        let config = Config {
-            name: name.to_owned(),
-            ip: address.ip(),
-            api_port: 6443,
-            nodes: 3,
-            cpu: "8".to_owned(),
-            memory: "32Gi".to_owned(),
-            pods: 110,
-            ready_delay: READY_DELAY,
-        };
-        let member = Member::start(config).await?;
+        let member = Member::start(Config::new(name, address.ip())).await?;
         let folder = self.world.room(name)?;
         let kubeconfig = folder.join("kubeconfig");
         fs::write(&kubeconfig, member.kubeconfig())?;

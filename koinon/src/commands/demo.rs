@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{anyhow, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines, Stdin};
 
 use crate::args::DemoArgs;
@@ -43,7 +43,10 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Outcome> {
     let mut stage = Stage::set().await?;
     let told = tokio::select! {
         told = tell(&mut stage, &mut audience) => told,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = tokio::signal::ctrl_c() => match audience {
+            Audience::Person(_) => Ok(()),
+            Audience::Script => Err(anyhow!("interrupted before every step was seen")),
+        },
     };
     stage.clear().await;
     told.map(|()| Outcome::Ok)
@@ -107,16 +110,20 @@ async fn get_back(stage: &mut Stage) -> anyhow::Result<()> {
     let all = stage.addresses(|_| true);
     until(ACT_MAX, "every cluster's address", async || answers(stage, &all).await).await?;
     say("the name answers with all three again");
+    hint(&format!(
+        "kubectl --kubeconfig {} describe resourcebinding shop-deployment -n shop",
+        stage.kubeconfig().display()
+    ));
     Ok(())
 }
 
 /// Fails unless each present member runs as many ready replicas as `wanted` says.
 async fn runs(stage: &Stage, wanted: &[i64]) -> anyhow::Result<()> {
-    for ((cluster, kubeconfig), wanted) in stage.kubeconfigs().zip(wanted) {
+    for ((cluster, api), wanted) in stage.apis().zip(wanted) {
         if stage.is_lost(cluster) {
             continue;
         }
-        let seen = replicas(kubeconfig).await?;
+        let seen = replicas(api).await?;
         ensure!(
             seen.wanted == *wanted && seen.ready == *wanted,
             "{cluster} has {} of {} ready",
@@ -155,7 +162,10 @@ impl Audience {
         render::print(&format!("\n   Press Enter to {next}. "));
         match lines.next_line().await? {
             Some(_) => Ok(()),
-            None => bail!("nobody is there to go on; run the whole tour with: koinon demo --script"),
+            None => {
+                render::print("\n");
+                bail!("nobody is there to go on; run the whole tour with: koinon demo --script")
+            }
         }
     }
 

@@ -27,14 +27,13 @@ pub(crate) async fn run(args: SimulateArgs) -> anyhow::Result<Outcome> {
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let (cpu, memory, pods) = NODE;
     let config = Config {
-        name: args.name.clone(),
-        ip,
         api_port: args.listen.port(),
         nodes: args.nodes,
         cpu: cpu.to_owned(),
         memory: memory.to_owned(),
         pods,
         ready_delay: READY_DELAY,
+        ..Config::new(&args.name, ip)
     };
     let member = Member::start(config).await.with_context(|| format!("start {}", args.name))?;
     let kubeconfig = args.kubeconfig.unwrap_or_else(|| format!("{}.kubeconfig", args.name).into());

@@ -41,13 +41,13 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
     // Without a DNS server nobody reports, and the intake has nothing to wait for.
     let intake = vantages::run(dns.probes, dns.answers, vantages.clone());
     tasks.spawn("intake of DNS reports", ends(lasting(intake), stop));
-    tasks.spawn("placement", ends(placement::run(server.client("placement"), stop.clone()), stop));
+    tasks.spawn("placement", finishes(placement::run(server.client("placement"), stop.clone())));
     let links = delivery::Links {
         client: server.client("delivery"),
         fleet: fleet.clone(),
         observations: seen.clone(),
     };
-    tasks.spawn("delivery", ends(delivery::run(links, stop.clone()), stop));
+    tasks.spawn("delivery", finishes(delivery::run(links, stop.clone())));
     let links = cluster_health::Links {
         client: server.client("health"),
         reports: reported,
@@ -62,7 +62,7 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
         vantages,
         table: dns.table,
     };
-    tasks.spawn("names", ends(names::run(links, stop.clone()), stop));
+    tasks.spawn("names", finishes(names::run(links, stop.clone())));
     let links = members::Links {
         client: server.client("members"),
         fleet,
@@ -87,6 +87,12 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
 async fn lasting(run: impl Future<Output = ()>) {
     run.await;
     std::future::pending::<()>().await;
+}
+
+/// A loop that ends by itself when the host does, after what it has begun to write.
+async fn finishes(run: impl Future<Output = ()>) -> anyhow::Result<()> {
+    run.await;
+    Ok(())
 }
 
 /// A loop that ends when the host does.

@@ -150,16 +150,8 @@ async fn is_reset(address: SocketAddr) -> bool {
 #[tokio::test]
 async fn an_address_that_is_taken_is_said_so_and_free_again_after_a_stop() {
     let first = member(14).await;
-    let again = crate::Config {
-        name: "green".to_owned(),
-        ip: first.ip(),
-        api_port: first.api_address().port(),
-        nodes: 0,
-        cpu: "1".to_owned(),
-        memory: "1Gi".to_owned(),
-        pods: 1,
-        ready_delay: std::time::Duration::ZERO,
-    };
+    let again =
+        crate::Config { api_port: first.api_address().port(), ..crate::Config::new("green", first.ip()) };
     let refused = Member::start(again.clone()).await;
     assert!(matches!(refused, Err(crate::StartError::Listen { .. })));
     first.stop().await;

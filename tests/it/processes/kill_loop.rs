@@ -119,17 +119,7 @@ impl Bystander {
     /// Joins a member and waits until it runs the workload.
     async fn join(world: &World, host: &Host) -> Result<Self> {
         let address = Address::claim()?;
-        let member = Member::start(Config {
-            name: "bystander".to_owned(),
-            ip: address.ip(),
-            api_port: 6443,
-            nodes: 1,
-            cpu: "8".to_owned(),
-            memory: "32Gi".to_owned(),
-            pods: 110,
-            ready_delay: Duration::from_millis(10),
-        });
-        let member = member.await?;
+        let member = Member::start(Config::new("bystander", address.ip())).await?;
         let folder = world.room("bystander")?;
         let kubeconfig = folder.join("kubeconfig");
         std::fs::write(&kubeconfig, member.kubeconfig())?;

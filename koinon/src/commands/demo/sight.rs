@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::str::FromStr as _;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,6 @@ use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RData, RecordType};
 use tokio::net::UdpSocket;
 
-use crate::args::HostArgs;
 use crate::host::Host;
 
 /// Between two looks: short for a person, long for the processor.
@@ -55,9 +53,7 @@ pub(super) async fn until(
 ///
 /// # Errors
 /// When the member does not answer.
-pub(super) async fn replicas(kubeconfig: &Path) -> anyhow::Result<Replicas> {
-    let args = HostArgs { kubeconfig: Some(kubeconfig.to_owned()), context: None };
-    let member = Host::connect(&args).await?;
+pub(super) async fn replicas(member: &Host) -> anyhow::Result<Replicas> {
     let finding = member.find("/apis/apps/v1/namespaces/shop/deployments/shop");
     let found = tokio::time::timeout(ANSWER_MAX, finding).await.context("no answer")??;
     let deployment = found.unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -52,7 +52,8 @@ pub(super) struct Stage {
 
 struct Played {
     member: Member,
-    kubeconfig: PathBuf,
+    /// Its API, as its own users reach it.
+    api: Host,
     is_lost: bool,
 }
 
@@ -96,16 +97,7 @@ impl Stage {
         ip: Ipv4Addr,
         nodes: u32,
     ) -> anyhow::Result<()> {
-        let config = Config {
-            name: name.to_owned(),
-            ip,
-            api_port: 0,
-            nodes,
-            cpu: "8".to_owned(),
-            memory: "32Gi".to_owned(),
-            pods: 110,
-            ready_delay: READY_DELAY,
-        };
+        let config = Config { nodes, ready_delay: READY_DELAY, ..Config::new(name, ip) };
         let member =
             Member::start(config).await.with_context(|| format!("start the simulated cluster {name}"))?;
         let kubeconfig = self.folder.path().join(format!("{name}.kubeconfig"));
@@ -124,7 +116,8 @@ impl Stage {
         };
         let (_, server) = join::join(&args).await?;
         line(name, &format!("{region}, {nodes} simulated nodes, {server}"));
-        self.members.push(Played { member, kubeconfig, is_lost: false });
+        let api = Host::connect(&HostArgs { kubeconfig: Some(kubeconfig), context: None }).await?;
+        self.members.push(Played { member, api, is_lost: false });
         Ok(())
     }
 
@@ -195,9 +188,9 @@ impl Stage {
         self.members().filter(|(name, _)| is_meant(name)).map(|(_, ip)| ip).collect()
     }
 
-    /// Every cluster's kubeconfig.
-    pub(super) fn kubeconfigs(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.members.iter().map(|played| (played.member.name(), played.kubeconfig.as_path()))
+    /// Every cluster's own API.
+    pub(super) fn apis(&self) -> impl Iterator<Item = (&str, &Host)> {
+        self.members.iter().map(|played| (played.member.name(), &played.api))
     }
 
     /// Whether a cluster is lost now.
