@@ -13,7 +13,7 @@ mod worker;
 pub use socket::BindError;
 
 pub(crate) use batch::send_one;
+#[cfg(test)]
+pub(crate) use respond::{names, respond};
 pub(crate) use socket::{Sockets, bind};
 pub(crate) use worker::{Bailout, Worker, now};
-#[cfg(test)]
-pub(crate) use {packet::NameBuffer, respond::respond};

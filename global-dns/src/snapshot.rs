@@ -33,6 +33,8 @@ mod build;
 
 mod answer;
 
+mod together;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -49,6 +51,7 @@ pub use health::{
     EndpointView, Exclusion, LastGood, Mode, ProbeVerdict, Probed, RecordView, TtlReason, Verdicts,
 };
 pub use index::Seed;
+pub(crate) use together::TOGETHER_MAX;
 
 use crate::wire::Rcode;
 use crate::wire::name::Name;

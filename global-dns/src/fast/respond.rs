@@ -1,24 +1,53 @@
-//! One datagram to its response, without allocation, lock or wait.
+//! A batch of datagrams to its responses, without allocation, lock or wait.
 
 use std::net::IpAddr;
 
 use koinon_model::time::Timestamp;
 
-use super::packet::{NameBuffer, read};
-use crate::snapshot::{Snapshot, write};
+use super::batch::RESPONSE_MAX;
+use super::packet::{NameBuffer, Usual, read};
+use crate::snapshot::{Answer, Question, Snapshot, TOGETHER_MAX, write};
 use crate::wire::Rcode;
+use crate::wire::name::NAME_MAX;
 
-/// Answers a usual query into `out`. Shape: length and code of the response; `None` leaves the query to the edge.
+/// Room for the lower-cased names of a batch; kept by the thread.
+pub(crate) type Names = [NameBuffer; TOGETHER_MAX];
+
+/// Room for [`Names`].
+pub(crate) fn names() -> Box<Names> {
+    Box::new([[0; NAME_MAX + 9]; TOGETHER_MAX])
+}
+
+/// Length and code of each response; `None` leaves the query to the edge.
+pub(crate) type Responses = [Option<(usize, Rcode)>; TOGETHER_MAX];
+
+/// Answers the usual ones of up to [`TOGETHER_MAX`] queries, each into the place of its own in `out`.
 pub(crate) fn respond(
     snapshot: &Snapshot,
-    packet: &[u8],
-    client: IpAddr,
+    queries: &[(&[u8], IpAddr)],
     now: Timestamp,
-    lower: &mut NameBuffer,
-    out: &mut [u8],
-) -> Option<(usize, Rcode)> {
-    let usual = read(packet, lower)?;
-    let answer = snapshot.answer(&usual.question, client, now);
-    let length = write(out, &usual.head, &answer, usual.head.udp_limit());
-    Some((length, answer.rcode()))
+    names: &mut Names,
+    out: &mut [[u8; RESPONSE_MAX]],
+) -> Responses {
+    let mut usual: [Option<Usual<'_>>; TOGETHER_MAX] = [const { None }; TOGETHER_MAX];
+    let mut asked = [(Question { name: &[], n_labels: 0, rtype: 0 }, IpAddr::from([0; 4])); TOGETHER_MAX];
+    let mut n_asked = 0;
+    for ((place, (packet, client)), name) in usual.iter_mut().zip(queries).zip(names) {
+        *place = read(packet, name);
+        if let Some(usual) = place {
+            asked[n_asked] = (usual.question, *client);
+            n_asked += 1;
+        }
+    }
+    let mut answers = [Answer::bare(Rcode::Refused); TOGETHER_MAX];
+    snapshot.answer_all(&asked[..n_asked], now, &mut answers);
+    let mut responses = [None; TOGETHER_MAX];
+    let mut answers = answers.iter();
+    for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
+        let Some(usual) = usual else { continue };
+        let Some(answer) = answers.next() else { break };
+        let length = write(out, &usual.head, answer, usual.head.udp_limit());
+        *response = Some((length, answer.rcode()));
+    }
+    responses
 }

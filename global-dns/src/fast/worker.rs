@@ -13,11 +13,9 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::batch::{Batch, Peer, WIDTH};
-use super::packet::NameBuffer;
-use super::respond::respond;
+use super::respond::{Names, names, respond};
 use crate::metrics::{Metrics, Tally};
 use crate::snapshot::Snapshot;
-use crate::wire::name::NAME_MAX;
 
 /// Batches between two times that a busy thread hands its numbers over: a few milliseconds at full load.
 const BATCHES_PER_FLUSH: u32 = 64;
@@ -49,7 +47,7 @@ impl Worker {
     pub(crate) fn run(self) {
         let mut snapshots = Cache::new(&*self.snapshot);
         let mut batch = Batch::new();
-        let mut lower: NameBuffer = [0; NAME_MAX + 9];
+        let mut names = names();
         let mut tally = Tally::default();
         let mut n_batches = 0u32;
         while !self.stop.load(Ordering::Relaxed) {
@@ -67,7 +65,7 @@ impl Worker {
                 }
             };
             let snapshot = snapshots.load();
-            self.answer(snapshot, &mut batch, n_received, &mut lower, &mut tally, n_batches);
+            self.answer(snapshot, &mut batch, n_received, &mut names, &mut tally, n_batches);
             n_batches = n_batches.wrapping_add(1);
             if n_received < WIDTH || n_batches.is_multiple_of(BATCHES_PER_FLUSH) {
                 tally.flush(&self.metrics);
@@ -82,20 +80,20 @@ impl Worker {
         snapshot: &Snapshot,
         batch: &mut Batch,
         n_received: usize,
-        lower: &mut NameBuffer,
+        names: &mut Names,
         tally: &mut Tally,
         n_batches: u32,
     ) {
         let started = n_batches.is_multiple_of(BATCHES_PER_FLUSH).then(Instant::now);
-        let now = now();
-        for at in 0..n_received {
-            let (packet, peer, out) = batch.exchange(at);
-            match respond(snapshot, packet, peer.ip(), now, lower, out) {
-                Some((length, rcode)) => {
-                    tally.answered(rcode);
-                    batch.answer(at, length);
-                }
-                None => self.bail_out(packet, peer, tally),
+        let (queries, out) = batch.exchange(n_received);
+        let responses = respond(snapshot, &queries[..n_received], now(), names, out);
+        for (at, response) in responses[..n_received].iter().enumerate() {
+            if let Some((length, rcode)) = *response {
+                tally.answered(rcode);
+                batch.answer(at, length);
+            } else {
+                let (packet, peer) = batch.query(at);
+                self.bail_out(packet, peer, tally);
             }
         }
         tally.send_failed += batch.send(self.socket.as_fd()) as u64;

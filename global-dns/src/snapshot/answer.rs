@@ -9,7 +9,7 @@ use koinon_model::time::Timestamp;
 
 use super::block::shift;
 use super::index::NodeId;
-use super::{Below, BlockId, Kind, ProgramId, Snapshot};
+use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
 use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, rtype};
 
 /// A readable question of class IN.
@@ -79,14 +79,8 @@ impl Snapshot {
 
     /// Finds the program for a question, and the variant.
     pub(crate) fn path(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Option<Path> {
-        let (node, how) = self.find(question)?;
-        let program = match how {
-            How::Exact | How::Wildcard => self.program_for(node, question.rtype),
-            How::Below => match self.nodes[node as usize].below {
-                Below::Program(program) => program,
-                Below::Wildcard(_) => return None,
-            },
-        };
+        let (node, how) = self.find(question, self.index.hash(question.name))?;
+        let program = self.program_for(&self.nodes[node as usize], how, question.rtype);
         let variant = match self.programs[program as usize].kind {
             Kind::Fixed(_) => None,
             Kind::Weighted { choice, .. } => Some(self.choices[choice as usize].choose(client, now)),
@@ -99,8 +93,8 @@ impl Snapshot {
         self.block(self.block_of(path))
     }
 
-    fn find(&self, question: &Question<'_>) -> Option<(NodeId, How)> {
-        if let Some(node) = self.index.find(question.name) {
+    pub(super) fn find(&self, question: &Question<'_>, hash: u64) -> Option<(NodeId, How)> {
+        if let Some(node) = self.index.find_hashed(hash, question.name) {
             return Some((node, How::Exact));
         }
         let encloser = self.index.closest_encloser(question.name, question.n_labels)?;
@@ -110,8 +104,11 @@ impl Snapshot {
         }
     }
 
-    fn program_for(&self, node: NodeId, rtype: u16) -> ProgramId {
-        let node = &self.nodes[node as usize];
+    /// The program of a node that answers a type.
+    pub(super) fn program_for(&self, node: &Node, how: How, rtype: u16) -> ProgramId {
+        if let (How::Below, Below::Program(program)) = (how, node.below) {
+            return program;
+        }
         let first = node.first as usize;
         let own = &self.by_type[first..first + usize::from(node.n_types)];
         own.iter().find(|(own, _)| *own == rtype).map_or(node.otherwise, |(_, program)| *program)
@@ -124,7 +121,7 @@ impl Snapshot {
         }
     }
 
-    fn block(&self, block: BlockId) -> Answer<'_> {
+    pub(super) fn block(&self, block: BlockId) -> Answer<'_> {
         let block = &self.blocks[block as usize];
         let start = block.start as usize;
         let first_fixup = block.first_fixup as usize;

@@ -47,11 +47,21 @@ impl Choice {
 
     /// The variant for a client at a moment.
     pub(crate) fn choose(&self, client: IpAddr, now: Timestamp) -> usize {
+        self.variant(self.point(client, now))
+    }
+
+    /// Where in the sum of the weights a client is at a moment.
+    pub(super) fn point(&self, client: IpAddr, now: Timestamp) -> u64 {
         let window = now.as_millis().div_euclid(self.window_ms) as u64;
         let place = mix(self.origin ^ prefix(client));
         let fraction = place.wrapping_add(window.wrapping_mul(GOLDEN_STEP));
-        let point = (u128::from(fraction) * u128::from(self.total)) >> 64;
-        self.upper.partition_point(|&upper| u128::from(upper) <= point)
+        // Below `total`, so it fits.
+        ((u128::from(fraction) * u128::from(self.total)) >> 64) as u64
+    }
+
+    /// The variant whose share holds a point.
+    pub(super) fn variant(&self, point: u64) -> usize {
+        self.upper.partition_point(|&upper| upper <= point)
     }
 }
 

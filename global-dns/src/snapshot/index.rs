@@ -47,7 +47,11 @@ impl Index {
 
     /// The node's name in wire format.
     pub(crate) fn name(&self, node: NodeId) -> &[u8] {
-        let start = self.starts[node as usize] as usize;
+        self.name_at(self.start(node))
+    }
+
+    fn name_at(&self, start: u32) -> &[u8] {
+        let start = start as usize;
         let length = usize::from(self.names[start]);
         &self.names[start + 1..=start + length]
     }
@@ -76,7 +80,28 @@ impl Index {
 
     /// The node of exactly this name.
     pub(crate) fn find(&self, name: &[u8]) -> Option<NodeId> {
-        self.find_hashed(hash(self.seed, name), name)
+        self.find_hashed(self.hash(name), name)
+    }
+
+    /// What a lookup begins with.
+    pub(super) fn hash(&self, name: &[u8]) -> u64 {
+        hash(self.seed, name)
+    }
+
+    /// The node that the first slot of a hash names, if it may be the one; nearly always it is.
+    pub(super) fn guess(&self, hash: u64) -> Option<NodeId> {
+        let slot = self.slots[hash as usize & (self.slots.len() - 1)];
+        (slot.node != EMPTY && slot.tag == tag(hash)).then_some(slot.node)
+    }
+
+    /// Where a node's name begins.
+    pub(super) fn start(&self, node: NodeId) -> u32 {
+        self.starts[node as usize]
+    }
+
+    /// Whether the name that begins there is this one.
+    pub(super) fn is_at(&self, start: u32, name: &[u8]) -> bool {
+        self.name_at(start) == name
     }
 
     /// The nearest existing ancestor of a name that does not exist.
@@ -93,7 +118,8 @@ impl Index {
         }
     }
 
-    fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<NodeId> {
+    /// The node of exactly this name, whose hash is known.
+    pub(super) fn find_hashed(&self, hash: u64, name: &[u8]) -> Option<NodeId> {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
         loop {
