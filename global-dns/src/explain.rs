@@ -8,7 +8,7 @@ use koinon_types::names::{EndpointState, ProbeOutcome, Record, Target};
 use serde_json::{Value, json};
 
 use crate::snapshot::{
-    EndpointView, Exclusion, Head, How, Mode, Path, Question, RecordView, Snapshot, TtlReason, write,
+    EndpointView, Exclusion, Head, How, Mode, Options, Path, Question, RecordView, Snapshot, TtlReason, write,
 };
 use crate::wire::name::{Name, suffixes};
 use crate::wire::{CLASS_IN, Rcode, rtype};
@@ -93,7 +93,8 @@ fn answers(snapshot: &Snapshot, question: &Question<'_>, client: IpAddr, now: Ti
     asked.extend(CLASS_IN.to_be_bytes());
     let head = Head { id: [0; 2], flags: [0; 2], question: &asked, edns: None };
     let mut out = vec![0; ANSWER_MAX];
-    let length = write(&mut out, &head, &snapshot.answer(question, client, now), ANSWER_MAX);
+    let length =
+        write(&mut out, &head, &snapshot.answer(question, client, now), &Options::default(), ANSWER_MAX);
     let message = Message::from_vec(&out[..length]).map(|message| message.answers).unwrap_or_default();
     message.iter().map(ToString::to_string).collect()
 }

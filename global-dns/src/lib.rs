@@ -12,6 +12,10 @@ pub mod snapshot;
 
 mod fast;
 
+mod cookies;
+
+mod node;
+
 mod edge;
 
 mod probe;
@@ -26,4 +30,6 @@ pub mod explain;
 
 pub mod metrics;
 
+pub use cookies::Secret;
 pub use fast::BindError;
+pub use node::{InvalidNsid, Nsid};

@@ -12,10 +12,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::cookies::Secret;
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
 use crate::keep;
 use crate::metrics::Metrics;
+use crate::node::{Node, Nsid};
 use crate::publish::{self, Links, Publisher, Setup};
 use crate::snapshot::{Seed, Snapshot};
 
@@ -28,6 +30,10 @@ pub struct Config {
     pub n_threads: usize,
     /// What its reports are signed with.
     pub vantage: String,
+    /// What it calls itself to clients who ask.
+    pub nsid: Nsid,
+    /// What its cookies are made with: the same on every node.
+    pub secret: Secret,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.
     pub seed: Seed,
     /// The folder that keeps the last table for the next start, if one is to.
@@ -54,7 +60,8 @@ pub fn start(
     answers: mpsc::Sender<AnswerReport>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
-    let Config { listen, n_threads, vantage, seed, data_dir } = config;
+    let Config { listen, n_threads, vantage, nsid, secret, seed, data_dir } = config;
+    let node = Node { nsid, secret };
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
     let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();
@@ -76,12 +83,13 @@ pub fn start(
             snapshot: Arc::clone(&snapshot),
             bailouts: bailouts.clone(),
             stop: Arc::clone(&running.stop_threads),
+            node: node.clone(),
             metrics: metrics.clone(),
         })?;
     }
     let tasks = &mut running.tasks;
-    tasks.spawn(datagrams::run(left, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
-    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), metrics.clone(), stop.clone()));
+    tasks.spawn(datagrams::run(left, Arc::clone(&snapshot), node.clone(), metrics.clone(), stop.clone()));
+    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), node, metrics.clone(), stop.clone()));
     let keeper = data_dir.map(|folder| {
         let (keeper, latest) = watch::channel(kept.clone());
         tasks.spawn(keep::run(folder, latest, stop.clone()));

@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use koinon_types::names::{NameTable, Record};
 
-pub use answer::{Answer, Edns, Head, Question, write};
+pub use answer::{Answer, Edns, Head, Options, Question, write};
 pub(crate) use answer::{How, Path};
 pub use build::{BuildError, Input, build};
 pub(crate) use choice::Choice;

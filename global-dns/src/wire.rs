@@ -70,6 +70,14 @@ pub mod rtype {
     pub const CAA: u16 = 257;
 }
 
+/// EDNS options that the server itself needs to know.
+pub mod option {
+    /// Which node answers (RFC 5001).
+    pub const NSID: u16 = 3;
+    /// Cookies (RFC 7873).
+    pub const COOKIE: u16 = 10;
+}
+
 /// Header bits, as the third and fourth byte of a message carry them.
 pub mod flag {
     /// Third byte: this is a response.

@@ -7,8 +7,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 use super::handler::{RESPONSE_MAX, Transport, respond};
+use crate::cookies::Keys;
 use crate::fast::{Bailout, now, send_one};
 use crate::metrics::{Drop, Metrics};
+use crate::node::{Node, Speaker};
 use crate::snapshot::Snapshot;
 
 /// Datagrams that wait for the edge: a burst of a tenth of a second at the rate of one thread. What does not fit is
@@ -19,17 +21,22 @@ pub(crate) const QUEUE: usize = 1024;
 pub(crate) async fn run(
     mut bailouts: mpsc::Receiver<Bailout>,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    node: Node,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut out = vec![0; RESPONSE_MAX];
+    let mut keys = Keys::of(&node.secret, now());
     loop {
         let bailout = tokio::select! {
             bailout = bailouts.recv() => bailout,
             _ = stop.wait_for(|stop| *stop) => return,
         };
         let Some(Bailout { packet, peer, socket }) = bailout else { return };
-        let answered = respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, now(), &mut out);
+        let now = now();
+        keys.keep_up(&node.secret, now);
+        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now };
+        let answered = respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, &speaker, &mut out);
         let Some((length, rcode)) = answered else {
             metrics.dropped(Drop::Ignored, 1);
             continue;

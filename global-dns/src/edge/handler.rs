@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use koinon_model::time::Timestamp;
 
 use super::message::{Asked, Reading, Tsig, read};
+use crate::node::Speaker;
 use crate::snapshot::{Answer, Head, Question, Snapshot, write};
 use crate::wire::name::{NAME_MAX, suffixes};
 use crate::wire::{Rcode, rtype};
@@ -39,7 +40,7 @@ pub(crate) fn respond(
     packet: &[u8],
     client: IpAddr,
     transport: Transport,
-    now: Timestamp,
+    speaker: &Speaker<'_>,
     out: &mut [u8],
 ) -> Option<(usize, Rcode)> {
     let (head, answer, tsig) = match read(packet) {
@@ -48,14 +49,15 @@ pub(crate) fn respond(
         Reading::Signed(head, tsig) => (head, Answer::bare(Rcode::NotAuth), Some(tsig)),
         Reading::Asked(head, asked) => {
             let mut lower = [0; NAME_MAX];
-            (head, look_up(snapshot, asked, &mut lower, client, now), None)
+            (head, look_up(snapshot, asked, &mut lower, client, speaker.now), None)
         }
     };
     let limit = match transport {
         Transport::Udp => head.udp_limit(),
         Transport::Tcp => RESPONSE_MAX,
     };
-    let mut length = write(out, &head, &answer, limit);
+    let options = speaker.options(head.edns, client);
+    let mut length = write(out, &head, &answer, &options, limit);
     if let Some(tsig) = tsig {
         length = append_bad_key(out, length, &head, tsig);
     }

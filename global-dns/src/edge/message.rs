@@ -4,9 +4,10 @@
 //! called malformed (RFC 1035 §4.1), and it knows the things that are refused by name. It shares no code with
 //! the other on purpose; a test holds them equal wherever both have an opinion.
 
+use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head};
 use crate::wire::name::wire_length;
-use crate::wire::{CLASS_IN, HEADER, Rcode, flag, rtype};
+use crate::wire::{CLASS_IN, HEADER, Rcode, flag, option, rtype};
 
 /// What a message is.
 #[derive(Debug)]
@@ -56,12 +57,18 @@ pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
     }
     let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
     let mut cursor = Cursor { packet, at: HEADER };
-    // More than one question has no meaning (RFC 9619), none has none without cookies.
+    let counts = [count(6), count(8), count(10)];
+    if count(4) == 0 {
+        // Who asks nothing may ask for a cookie (RFC 7873 §5.4).
+        head.edns = cursor.extras(counts, false).and_then(|extras| extras.edns);
+        let asks_cookie = head.edns.is_some_and(|edns| edns.cookie.is_some());
+        return Reading::Failed(head, if asks_cookie { Rcode::NoError } else { Rcode::FormErr });
+    }
+    // More than one question has no meaning (RFC 9619).
     let Some(question) = (count(4) == 1).then(|| cursor.question()).flatten() else {
         return Reading::Failed(head, Rcode::FormErr);
     };
     head.question = question.whole;
-    let counts = [count(6), count(8), count(10)];
     let Some(extras) = cursor.extras(counts, question.rtype == rtype::IXFR) else {
         return Reading::Failed(head, Rcode::FormErr);
     };
@@ -205,12 +212,29 @@ impl<'a> Cursor<'a> {
 /// Reads an OPT record (RFC 6891 §6.1.2). What a later version puts into its data is not ours to judge.
 fn opt(record: &Raw<'_>) -> Option<Edns> {
     let mut options = Cursor { packet: record.data, at: 0 };
+    let (mut cookie, mut wants_nsid) = (None, false);
     while record.ttl[1] == 0 && options.at < record.data.len() {
-        options.number()?;
+        let code = options.number()?;
         let length = options.number()?;
-        options.take(usize::from(length))?;
+        let data = options.take(usize::from(length))?;
+        match code {
+            // Only the first one counts (RFC 7873 §5.2).
+            option::COOKIE if cookie.is_none() => cookie = Some(read_cookie(data)?),
+            option::NSID => wants_nsid = true,
+            _ => {}
+        }
     }
-    Some(Edns { payload: record.class, dnssec_ok: record.ttl[2] & 0x80 != 0 })
+    Some(Edns { payload: record.class, dnssec_ok: record.ttl[2] & 0x80 != 0, cookie, wants_nsid })
+}
+
+/// Reads a cookie (RFC 7873 §4): the client's half, and maybe 8 to 32 bytes of a server, which are ours when they are 16.
+fn read_cookie(data: &[u8]) -> Option<Cookie> {
+    if data.len() != CLIENT && !(16..=40).contains(&data.len()) {
+        return None;
+    }
+    let mut client = [0; CLIENT];
+    client.copy_from_slice(&data[..CLIENT]);
+    Some(Cookie { client, server: data[CLIENT..].try_into().ok() })
 }
 
 /// Reads a TSIG record (RFC 8945 §4.2).

@@ -1,7 +1,7 @@
 //! DNS over TCP (RFC 7766): messages with their length before them, answered in order, pipelined or not.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use tokio::sync::{Semaphore, watch};
 use tracing::warn;
 
 use super::handler::{RESPONSE_MAX, Transport, respond};
+use crate::cookies::Keys;
 use crate::fast::now;
 use crate::metrics::Metrics;
+use crate::node::{Node, Speaker};
 use crate::snapshot::Snapshot;
 
 /// A connection holds two buffers of at most 64 KiB: this many hold 128 MiB at worst, and far less in practice.
@@ -29,6 +31,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn run(
     listener: TcpListener,
     snapshot: Arc<ArcSwap<Snapshot>>,
+    node: Node,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -48,12 +51,13 @@ pub(crate) async fn run(
         };
         // A full house closes the door at once, so that the client asks another server.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (snapshot, metrics, mut stop) = (Arc::clone(&snapshot), metrics.clone(), stop.clone());
+        let (snapshot, node) = (Arc::clone(&snapshot), node.clone());
+        let (metrics, mut stop) = (metrics.clone(), stop.clone());
         tokio::spawn(async move {
             metrics.connections.increment(1);
             tokio::select! {
                 // How a connection ends interests nobody: clients come and go.
-                _ = converse(stream, peer, &snapshot, &metrics) => {}
+                _ = converse(stream, peer, &snapshot, &node, &metrics) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             metrics.connections.decrement(1);
@@ -66,17 +70,22 @@ async fn converse(
     mut stream: TcpStream,
     peer: SocketAddr,
     snapshot: &ArcSwap<Snapshot>,
+    node: &Node,
     metrics: &Metrics,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let client = canonical(peer.ip());
+    let client = peer.ip().to_canonical();
+    let mut keys = Keys::of(&node.secret, now());
     let (mut packet, mut out) = (Vec::new(), vec![0; 2 + RESPONSE_MAX]);
     loop {
         let reading = tokio::time::timeout(IDLE_MAX, read(&mut stream, &mut packet));
         if !reading.await.map_err(io::Error::from)?? {
             return Ok(());
         }
-        let answered = respond(&snapshot.load(), &packet, client, Transport::Tcp, now(), &mut out[2..]);
+        let now = now();
+        keys.keep_up(&node.secret, now);
+        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now };
+        let answered = respond(&snapshot.load(), &packet, client, Transport::Tcp, &speaker, &mut out[2..]);
         let Some((length, rcode)) = answered else { return Ok(()) };
         metrics.answered(Transport::Tcp, rcode, 1);
         let prefix = u16::try_from(length).map_err(io::Error::other)?;
@@ -98,8 +107,4 @@ async fn read(stream: &mut TcpStream, packet: &mut Vec<u8>) -> io::Result<bool> 
     packet.resize(u16::from_be_bytes(prefix).into(), 0);
     stream.read_exact(packet).await?;
     Ok(true)
-}
-
-fn canonical(ip: IpAddr) -> IpAddr {
-    ip.to_canonical()
 }

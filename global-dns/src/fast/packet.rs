@@ -4,9 +4,10 @@
 //! version 0. Whatever differs in any way is left to the edge, which reads it in full and says what is wrong
 //! with it; so this reader may be strict and short.
 
+use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head, Question};
 use crate::wire::name::{LABEL_MAX, NAME_MAX};
-use crate::wire::{CLASS_IN, HEADER, flag, rtype};
+use crate::wire::{CLASS_IN, HEADER, flag, option, rtype};
 
 /// Bytes of OPT before its options: root name, type, class, TTL, length (RFC 6891 §6.1.2).
 const OPT_FIXED: usize = 11;
@@ -85,11 +86,30 @@ fn read_opt(bytes: &[u8]) -> Option<Edns> {
     if [root, type_high, type_low] != [0, 0, rtype::OPT as u8] || version != 0 || options.len() != length {
         return None;
     }
+    let mut edns = Edns {
+        payload: u16::from_be_bytes([payload_high, payload_low]),
+        dnssec_ok: flags & 0x80 != 0,
+        cookie: None,
+        wants_nsid: false,
+    };
     while !options.is_empty() {
         let (head, rest) = options.split_first_chunk::<4>()?;
-        options = rest.get(usize::from(u16::from_be_bytes([head[2], head[3]]))..)?;
+        let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([head[2], head[3]])))?;
+        match u16::from_be_bytes([head[0], head[1]]) {
+            option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(read_cookie(data)?),
+            option::NSID => edns.wants_nsid = true,
+            _ => {}
+        }
+        options = rest;
     }
-    Some(Edns { payload: u16::from_be_bytes([payload_high, payload_low]), dnssec_ok: flags & 0x80 != 0 })
+    Some(edns)
+}
+
+/// Reads a cookie: the client's half alone, or with one of ours. Others' are left to the edge.
+fn read_cookie(data: &[u8]) -> Option<Cookie> {
+    let (client, server) = data.split_first_chunk::<CLIENT>()?;
+    let server = if server.is_empty() { None } else { Some(server.try_into().ok()?) };
+    Some(Cookie { client: *client, server })
 }
 
 /// Lower-cases a wire name eight bytes at a time.
@@ -163,10 +183,13 @@ mod tests {
 
     #[test]
     fn reads_edns_with_options() {
-        let packet = with_opt(b"\x00\x00\x29\x10\x00\x00\x00\x80\x00\x00\x0c\x00\x0a\x00\x08abcdefgh");
+        let packet =
+            with_opt(b"\x00\x00\x29\x10\x00\x00\x00\x80\x00\x00\x10\x00\x0a\x00\x08abcdefgh\x00\x03\x00\x00");
         let mut lower = [0; NAME_MAX + 9];
         let usual = read(&packet, &mut lower).unwrap();
-        assert_eq!(usual.head.edns, Some(Edns { payload: 4096, dnssec_ok: true }));
+        let cookie = Some(Cookie { client: *b"abcdefgh", server: None });
+        let wanted = Edns { payload: 4096, dnssec_ok: true, cookie, wants_nsid: true };
+        assert_eq!(usual.head.edns, Some(wanted));
     }
 
     #[test]
@@ -198,6 +221,11 @@ mod tests {
                 "an option cut short",
             ),
             (with_opt(b"\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x01\x00"), "half an option"),
+            (with_opt(b"\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x07\x00\x0a\x00\x03abc"), "half a cookie"),
+            (
+                with_opt(b"\x00\x00\x29\x10\x00\x00\x00\x00\x00\x00\x14\x00\x0a\x00\x10abcdefghijklmnop"),
+                "a cookie of somebody else's making",
+            ),
             (
                 with_opt(b"\x00\x00\xfa\x10\x00\x00\x00\x00\x00\x00\x00"),
                 "an additional record that is not OPT",

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use koinon_model::time::Timestamp;
-
 use super::batch::RESPONSE_MAX;
 use super::packet::{NameBuffer, Usual, read};
+use crate::node::Speaker;
 use crate::snapshot::{Answer, Question, Snapshot, TOGETHER_MAX, write};
 use crate::wire::Rcode;
 use crate::wire::name::NAME_MAX;
@@ -25,7 +24,7 @@ pub(crate) type Responses = [Option<(usize, Rcode)>; TOGETHER_MAX];
 pub(crate) fn respond(
     snapshot: &Snapshot,
     queries: &[(&[u8], IpAddr)],
-    now: Timestamp,
+    speaker: &Speaker<'_>,
     names: &mut Names,
     out: &mut [[u8; RESPONSE_MAX]],
 ) -> Responses {
@@ -40,13 +39,14 @@ pub(crate) fn respond(
         }
     }
     let mut answers = [Answer::bare(Rcode::Refused); TOGETHER_MAX];
-    snapshot.answer_all(&asked[..n_asked], now, &mut answers);
+    snapshot.answer_all(&asked[..n_asked], speaker.now, &mut answers);
     let mut responses = [None; TOGETHER_MAX];
-    let mut answers = answers.iter();
+    let mut answers = answers.iter().zip(&asked);
     for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
         let Some(usual) = usual else { continue };
-        let Some(answer) = answers.next() else { break };
-        let length = write(out, &usual.head, answer, usual.head.udp_limit());
+        let Some((answer, (_, client))) = answers.next() else { break };
+        let options = speaker.options(usual.head.edns, *client);
+        let length = write(out, &usual.head, answer, &options, usual.head.udp_limit());
         *response = Some((length, answer.rcode()));
     }
     responses

@@ -14,7 +14,9 @@ use tracing::error;
 
 use super::batch::{Batch, Peer, WIDTH};
 use super::respond::{Names, names, respond};
+use crate::cookies::Keys;
 use crate::metrics::{Metrics, Tally};
+use crate::node::{Node, Speaker};
 use crate::snapshot::Snapshot;
 
 /// Batches between two times that a busy thread hands its numbers over: a few milliseconds at full load.
@@ -33,6 +35,7 @@ pub(crate) struct Worker {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) bailouts: mpsc::Sender<Bailout>,
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) node: Node,
     pub(crate) metrics: Metrics,
 }
 
@@ -48,6 +51,7 @@ impl Worker {
         let mut snapshots = Cache::new(&*self.snapshot);
         let mut batch = Batch::new();
         let mut names = names();
+        let mut keys = Keys::of(&self.node.secret, now());
         let mut tally = Tally::default();
         let mut n_batches = 0u32;
         while !self.stop.load(Ordering::Relaxed) {
@@ -65,7 +69,10 @@ impl Worker {
                 }
             };
             let snapshot = snapshots.load();
-            self.answer(snapshot, &mut batch, n_received, &mut names, &mut tally, n_batches);
+            let now = now();
+            keys.keep_up(&self.node.secret, now);
+            let speaker = Speaker { nsid: &self.node.nsid, keys: &keys, now };
+            self.answer(snapshot, &speaker, &mut batch, n_received, &mut names, &mut tally, n_batches);
             n_batches = n_batches.wrapping_add(1);
             if n_received < WIDTH || n_batches.is_multiple_of(BATCHES_PER_FLUSH) {
                 tally.flush(&self.metrics);
@@ -78,6 +85,7 @@ impl Worker {
     fn answer(
         &self,
         snapshot: &Snapshot,
+        speaker: &Speaker<'_>,
         batch: &mut Batch,
         n_received: usize,
         names: &mut Names,
@@ -86,7 +94,7 @@ impl Worker {
     ) {
         let started = n_batches.is_multiple_of(BATCHES_PER_FLUSH).then(Instant::now);
         let (queries, out) = batch.exchange(n_received);
-        let responses = respond(snapshot, &queries[..n_received], now(), names, out);
+        let responses = respond(snapshot, &queries[..n_received], speaker, names, out);
         for (at, response) in responses[..n_received].iter().enumerate() {
             if let Some((length, rcode)) = *response {
                 tally.answered(rcode);

@@ -31,7 +31,15 @@ fn serve_at(listen: &str, data_dir: Option<PathBuf>) -> Served {
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(64), mpsc::channel(64));
     let (stop, stopped) = watch::channel(false);
     let listen = listen.parse().unwrap();
-    let config = Config { listen, n_threads: 2, vantage: "test".into(), seed: [3, 5], data_dir };
+    let config = Config {
+        listen,
+        n_threads: 2,
+        vantage: "test".into(),
+        nsid: "node-1".try_into().unwrap(),
+        secret: Secret::new([9; 32]),
+        seed: [3, 5],
+        data_dir,
+    };
     let running = start(config, follow, probe_sender, answer_sender, stopped).unwrap();
     Served { running, table, probes, answers, stop }
 }

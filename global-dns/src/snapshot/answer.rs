@@ -10,7 +10,8 @@ use koinon_model::time::Timestamp;
 use super::block::shift;
 use super::index::NodeId;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
-use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, rtype};
+use crate::cookies::{COOKIE, Cookie};
+use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, option, rtype};
 
 /// A readable question of class IN.
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +156,41 @@ pub struct Edns {
     pub payload: u16,
     /// Whether it wants DNSSEC records.
     pub dnssec_ok: bool,
+    /// Its cookie (RFC 7873).
+    pub(crate) cookie: Option<Cookie>,
+    /// Whether it wants to know which node answers (RFC 5001).
+    pub(crate) wants_nsid: bool,
+}
+
+/// What a response says in its OPT record beside what every one does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    pub(crate) cookie: Option<[u8; COOKIE]>,
+    pub(crate) nsid: Option<&'a [u8]>,
+}
+
+impl Options<'_> {
+    fn length(&self) -> usize {
+        let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
+        cookie + self.nsid.map_or(0, |nsid| 4 + nsid.len())
+    }
+
+    /// Writes the options, which `out` has room for.
+    fn write(&self, out: &mut [u8]) {
+        let mut at = 0;
+        let mut put = |code: u16, data: &[u8]| {
+            out[at..at + 2].copy_from_slice(&code.to_be_bytes());
+            out[at + 2..at + 4].copy_from_slice(&(data.len() as u16).to_be_bytes());
+            out[at + 4..at + 4 + data.len()].copy_from_slice(data);
+            at += 4 + data.len();
+        };
+        if let Some(nsid) = self.nsid {
+            put(option::NSID, nsid);
+        }
+        if let Some(cookie) = &self.cookie {
+            put(option::COOKIE, cookie);
+        }
+    }
 }
 
 impl Head<'_> {
@@ -168,15 +204,21 @@ impl Head<'_> {
     }
 }
 
-/// Length of the OPT record in our responses.
+/// Length of the OPT record in our responses, without options.
 pub(crate) const OPT: usize = 11;
 
 /// Writes a response of at most `limit` bytes to the front of `out`; one that is too long becomes an empty one
 /// with TC, which sends the client to TCP.
 ///
-/// Shape: the number of bytes written. `out` must hold a header, the question and OPT at least.
-pub fn write(out: &mut [u8], head: &Head<'_>, answer: &Answer<'_>, limit: usize) -> usize {
-    let opt_length = if head.edns.is_some() { OPT } else { 0 };
+/// Shape: the number of bytes written. `out` must hold a header, the question and OPT with its options at least.
+pub fn write(
+    out: &mut [u8],
+    head: &Head<'_>,
+    answer: &Answer<'_>,
+    options: &Options<'_>,
+    limit: usize,
+) -> usize {
+    let opt_length = if head.edns.is_some() { OPT + options.length() } else { 0 };
     let block_at = HEADER + head.question.len();
     let whole = block_at + answer.bytes.len() + opt_length;
     let fits = whole <= limit.min(out.len());
@@ -205,8 +247,9 @@ pub fn write(out: &mut [u8], head: &Head<'_>, answer: &Answer<'_>, limit: usize)
     }
     if let Some(edns) = head.edns {
         n_additional += 1;
-        out[end..end + OPT].copy_from_slice(&opt(rcode, edns));
-        end += OPT;
+        out[end..end + OPT].copy_from_slice(&opt(rcode, edns, options.length()));
+        options.write(&mut out[end + OPT..end + opt_length]);
+        end += opt_length;
     }
     out[6..8].copy_from_slice(&n_answers.to_be_bytes());
     out[8..10].copy_from_slice(&n_authority.to_be_bytes());
@@ -215,8 +258,21 @@ pub fn write(out: &mut [u8], head: &Head<'_>, answer: &Answer<'_>, limit: usize)
 }
 
 /// Our OPT record: version 0, 1232 bytes, DO as the client had it (RFC 6891 §6.1.3, RFC 3225 §3).
-fn opt(rcode: u16, edns: Edns) -> [u8; OPT] {
+fn opt(rcode: u16, edns: Edns, length: usize) -> [u8; OPT] {
     let [payload_high, payload_low] = UDP_PAYLOAD_MAX.to_be_bytes();
     let dnssec_ok = if edns.dnssec_ok { 0x80 } else { 0 };
-    [0, 0, rtype::OPT as u8, payload_high, payload_low, (rcode >> 4) as u8, 0, dnssec_ok, 0, 0, 0]
+    let [length_high, length_low] = (length as u16).to_be_bytes();
+    [
+        0,
+        0,
+        rtype::OPT as u8,
+        payload_high,
+        payload_low,
+        (rcode >> 4) as u8,
+        0,
+        dnssec_ok,
+        0,
+        length_high,
+        length_low,
+    ]
 }

@@ -17,8 +17,8 @@ use crate::wire::name::{NAME_MAX, Name, suffixes};
 use crate::wire::rdata::Rdata;
 use crate::wire::{CLASS_IN, HEADER, Rcode};
 
-/// Largest block: with header, longest question and OPT it still fits a TCP message.
-pub(super) const BLOCK_MAX: usize = u16::MAX as usize - HEADER - NAME_MAX - 4 - 64;
+/// Largest block: with header, longest question and OPT with all options it still fits a TCP message.
+pub(super) const BLOCK_MAX: usize = u16::MAX as usize - HEADER - NAME_MAX - 4 - 128;
 
 /// Largest offset that a compression pointer can carry (RFC 1035 §4.1.4).
 const POINTER_MAX: i32 = 0x3fff;

@@ -188,18 +188,18 @@ fn write_kubeconfig(server: &Server, data_dir: &Path, address: SocketAddr) -> an
     let url = format!("https://{ip}:{}", address.port());
     let text = server.authority().kubeconfig(&url, ADMIN.0, ADMIN.1)?;
     let path = data_dir.join("admin.kubeconfig");
-    write_private(&path, &text).with_context(|| format!("write {}", path.display()))?;
+    write_private(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
 }
 
 /// Writes a file that only its owner may read, completely or not at all.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let temporary = path.with_extension("new");
     let mut file =
         std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)
 }

@@ -1,11 +1,14 @@
 //! The DNS server of the host: the table down, reports up, and the page that explains an answer.
 
+use std::io::Read as _;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use koinon_api_server::Page;
+use koinon_dns::Secret;
 use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Config, Running};
 use koinon_machinery::status::Status;
@@ -13,13 +16,16 @@ use koinon_model::time::Timestamp;
 use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
 use tokio::sync::{mpsc, watch};
 
-use super::host::Settings;
+use super::host::{Settings, write_private};
 
 /// Where an answer is explained.
 const RESOLVE: &str = "/koinon/resolve";
 
 /// Reports that wait for the controllers: one per name and second, for as long as a pass over the fleet takes.
 const REPORTS: usize = 4096;
+
+/// The file with the secret of cookies, in the data folder.
+const SECRET: &str = "dns-cookies.secret";
 
 /// What the host's own node calls itself.
 const VANTAGE: &str = "host";
@@ -48,10 +54,36 @@ pub(super) fn start(
     let Some(listen) = settings.dns_listen else { return Ok((ends, None)) };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
     let data_dir = Some(settings.data_dir.clone());
-    let config = Config { listen, n_threads, vantage: VANTAGE.to_owned(), seed: seed(), data_dir };
+    let config = Config {
+        listen,
+        n_threads,
+        vantage: VANTAGE.to_owned(),
+        nsid: VANTAGE.try_into().context("name the node")?,
+        secret: secret(&settings.data_dir)?,
+        seed: seed(),
+        data_dir,
+    };
     let running = serve::start(config, follow, probe_sender, answer_sender, stop)
         .context("serve names; choose another address with --dns-listen, or --dns=off")?;
     Ok((ends, Some(running)))
+}
+
+/// What cookies are made with: drawn once and kept, so that a restart forgets no client.
+fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
+    let path = data_dir.join(SECRET);
+    let drawn = match std::fs::read(&path) {
+        Ok(kept) => kept.try_into().ok(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
+    };
+    if let Some(kept) = drawn {
+        return Ok(Secret::new(kept));
+    }
+    let mut bytes = [0; 32];
+    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
+    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
+    write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
+    Ok(Secret::new(bytes))
 }
 
 /// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.

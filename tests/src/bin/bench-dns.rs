@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use koinon_dns::Secret;
 use koinon_dns::serve::{self, Config, Running};
 use koinon_dns::wire::name::Name;
 use koinon_tests::load::datagrams::{Datagrams, WIDTH, echo};
@@ -138,8 +139,15 @@ impl Served {
         let ((probes, _), (answer_sender, answers)) = (mpsc::channel(1), mpsc::channel(1));
         let (stop, stopped) = watch::channel(false);
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let config =
-            Config { listen, n_threads: 1, vantage: "bench".to_owned(), seed: [1, 2], data_dir: None };
+        let config = Config {
+            listen,
+            n_threads: 1,
+            vantage: "bench".to_owned(),
+            nsid: "bench".try_into().context("it is short")?,
+            secret: Secret::new([1; 32]),
+            seed: [1, 2],
+            data_dir: None,
+        };
         let running = serve::start(config, follow, probes, answer_sender, stopped)?;
         Ok(Self { running, table, answers, stop })
     }

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use koinon_model::time::Timestamp;
 use proptest::prelude::*;
 
-use super::support::{CLIENT, edns_query, exchange, query, record, show, snapshot, zone};
+use super::support::{CLIENT, edns_query, exchange, query, record, show, snapshot, speaker, zone};
 use crate::edge::handler::Transport;
 use crate::fast::{names, respond};
 use crate::snapshot::{Snapshot, TOGETHER_MAX};
@@ -43,6 +45,60 @@ fn unknown_opcodes_and_edns_versions_are_told() {
     assert_eq!(udp(&packet).as_deref(), Some("BADSIG"));
 }
 
+/// A query whose OPT record has these options.
+fn with_options(options: &[u8]) -> Vec<u8> {
+    let mut packet = edns_query("www.example", "A");
+    let length = packet.len() - 1;
+    packet[length] = u8::try_from(options.len()).unwrap();
+    packet.extend(options);
+    packet
+}
+
+/// The options of a response, by code.
+fn options(response: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let message = Message::from_vec(response).unwrap();
+    let edns = message.edns.unwrap();
+    let each =
+        |(code, option): &(EdnsCode, EdnsOption)| (u16::from(*code), Vec::<u8>::try_from(option).unwrap());
+    edns.options().as_ref().iter().map(each).collect()
+}
+
+#[test]
+fn who_asks_for_cookie_and_node_is_told_both_by_either_reader() {
+    let packet = with_options(b"\x00\x0a\x00\x08abcdefgh\x00\x03\x00\x00");
+    let full = exchange(&served(), &packet, CLIENT, Transport::Udp, NOW).unwrap();
+    assert_eq!(fast(&served(), &[packet]), [Some(full.clone())]);
+    let told = options(&full);
+    assert_eq!(told[0], (3, b"node-1".to_vec()));
+    assert_eq!((told[1].0, told[1].1.len(), &told[1].1[..8]), (10, 24, &b"abcdefgh"[..]));
+    // What was given is given back while it is young.
+    let again = with_options(&[&b"\x00\x0a\x00\x18"[..], &told[1].1].concat());
+    let response = exchange(&served(), &again, CLIENT, Transport::Udp, NOW).unwrap();
+    assert_eq!(options(&response), told[1..]);
+    assert!(
+        options(&exchange(&served(), &edns_query("www.example", "A"), CLIENT, Transport::Udp, NOW).unwrap())
+            .is_empty()
+    );
+}
+
+#[test]
+fn a_cookie_of_no_length_there_is_is_malformed() {
+    for length in (0..48).filter(|length| *length != 8 && !(16..=40).contains(length)) {
+        let packet = with_options(&[&[0, 10, 0, length as u8][..], &vec![7; length]].concat());
+        assert_eq!(udp(&packet).as_deref(), Some("FORMERR"), "{length} bytes");
+    }
+}
+
+#[test]
+fn a_cookie_can_be_asked_for_without_a_question() {
+    let mut packet = with_options(b"\x00\x0a\x00\x08abcdefgh");
+    let question = 12..12 + b"\x03www\x07example\x00".len() + 4;
+    packet.drain(question);
+    packet[5] = 0;
+    let response = exchange(&served(), &packet, CLIENT, Transport::Udp, NOW).unwrap();
+    assert_eq!((show(&response).as_str(), options(&response)[0].0), ("NOERROR", 10));
+}
+
 #[test]
 fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
     assert_eq!(udp(&query("big.example", "TXT")).as_deref(), Some("NOERROR aa tc"));
@@ -54,7 +110,7 @@ fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
 fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let queries: Vec<(&[u8], IpAddr)> = packets.iter().map(|packet| (&packet[..], CLIENT)).collect();
     let mut out = vec![[0; 1232]; packets.len()];
-    let responses = respond(snapshot, &queries, NOW, &mut names(), &mut out);
+    let responses = respond(snapshot, &queries, &speaker(NOW), &mut names(), &mut out);
     let told =
         responses.iter().zip(&out).map(|(response, out)| response.map(|(length, _)| out[..length].to_vec()));
     told.collect()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::Record as WireRecord;
@@ -12,7 +12,9 @@ use koinon_types::names::{
     StaticRecord, Target, Ttl, Zone,
 };
 
+use crate::cookies::{Keys, Secret};
 use crate::edge::handler::{RESPONSE_MAX, Transport, respond};
+use crate::node::{Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, build};
 use crate::wire::name::Name;
 use crate::wire::rdata::type_number;
@@ -114,6 +116,14 @@ pub(crate) fn edns_query(name: &str, kind: &str) -> Vec<u8> {
     packet
 }
 
+/// A node with cookies of its own, at a moment.
+pub(crate) fn speaker(now: Timestamp) -> Speaker<'static> {
+    static NODE: LazyLock<(Nsid, Secret)> =
+        LazyLock::new(|| (Nsid::try_from("node-1").expect("it is short"), Secret::new([9; 32])));
+    static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::of(&NODE.1, Timestamp::from_millis(0)));
+    Speaker { nsid: &NODE.0, keys: &KEYS, now }
+}
+
 /// The response to a packet, as the edge gives it.
 pub(crate) fn exchange(
     snapshot: &Snapshot,
@@ -123,7 +133,7 @@ pub(crate) fn exchange(
     now: Timestamp,
 ) -> Option<Vec<u8>> {
     let mut out = vec![0; RESPONSE_MAX];
-    let (length, _) = respond(snapshot, packet, client, transport, now, &mut out)?;
+    let (length, _) = respond(snapshot, packet, client, transport, &speaker(now), &mut out)?;
     out.truncate(length);
     Some(out)
 }

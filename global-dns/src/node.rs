@@ -1,0 +1,57 @@
+//! What a node says of itself and to whom it was speaking: NSID and cookies.
+
+use std::net::IpAddr;
+
+use koinon_model::time::Timestamp;
+
+use crate::cookies::{Keys, Secret};
+use crate::snapshot::{Edns, Options};
+
+/// Longest NSID: it goes into every answer to who asks for it, and a host name fits.
+const NSID_MAX: usize = 64;
+
+/// What tells this node from others (RFC 5001).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nsid(Box<[u8]>);
+
+/// An NSID is too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an NSID has at most {NSID_MAX} bytes")]
+pub struct InvalidNsid;
+
+/// The part of a node that answers speak of.
+#[derive(Clone)]
+pub(crate) struct Node {
+    pub(crate) nsid: Nsid,
+    pub(crate) secret: Secret,
+}
+
+/// A node at a moment.
+pub(crate) struct Speaker<'a> {
+    pub(crate) nsid: &'a Nsid,
+    pub(crate) keys: &'a Keys,
+    pub(crate) now: Timestamp,
+}
+
+// === impl Nsid ===
+
+impl TryFrom<&str> for Nsid {
+    type Error = InvalidNsid;
+
+    fn try_from(text: &str) -> Result<Self, InvalidNsid> {
+        if text.len() > NSID_MAX { Err(InvalidNsid) } else { Ok(Self(text.as_bytes().into())) }
+    }
+}
+
+// === impl Speaker ===
+
+impl<'a> Speaker<'a> {
+    /// What an answer to a client says beside the answer.
+    pub(crate) fn options(&self, edns: Option<Edns>, client: IpAddr) -> Options<'a> {
+        let Some(edns) = edns else { return Options::default() };
+        Options {
+            cookie: edns.cookie.map(|cookie| self.keys.answer(&cookie, client, self.now)),
+            nsid: edns.wants_nsid.then_some(&*self.nsid.0),
+        }
+    }
+}
