@@ -94,6 +94,11 @@ impl Keys {
         }
     }
 
+    /// Whether the client has shown that its address is its own.
+    pub(crate) fn knows(&self, cookie: &Cookie, client: IpAddr, now: Timestamp) -> bool {
+        self.age(cookie, client, now).is_some()
+    }
+
     /// The cookie that an answer brings: the client's own while it is young, a new one otherwise.
     pub(crate) fn answer(&self, cookie: &Cookie, client: IpAddr, now: Timestamp) -> [u8; COOKIE] {
         let server = match (cookie.server, self.age(cookie, client, now)) {

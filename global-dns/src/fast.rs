@@ -14,6 +14,6 @@ pub use socket::BindError;
 
 pub(crate) use batch::send_one;
 #[cfg(test)]
-pub(crate) use respond::{names, respond};
+pub(crate) use respond::{Response, names, respond};
 pub(crate) use socket::{Sockets, bind};
 pub(crate) use worker::{Bailout, Worker, now};

@@ -16,6 +16,8 @@ mod cookies;
 
 mod node;
 
+mod limit;
+
 mod edge;
 
 mod probe;
@@ -32,4 +34,5 @@ pub mod metrics;
 
 pub use cookies::Secret;
 pub use fast::BindError;
+pub use limit::Limit;
 pub use node::{InvalidNsid, Nsid};

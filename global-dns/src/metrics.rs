@@ -9,10 +9,12 @@ use metrics::{
 };
 
 use crate::edge::handler::Transport;
+use crate::limit::Limited;
 use crate::wire::Rcode;
 
 const QUERIES: &str = "koinon_dns_queries_total";
 const BAILOUTS: &str = "koinon_dns_bailouts_total";
+const LIMITED: &str = "koinon_dns_rate_limited_total";
 const DROPS: &str = "koinon_dns_drops_total";
 const ANSWER_SECONDS: &str = "koinon_dns_answer_seconds";
 const GENERATION: &str = "koinon_dns_snapshot_generation";
@@ -28,6 +30,10 @@ const STALE_TABLES: &str = "koinon_dns_stale_tables_total";
 pub fn describe() {
     describe_counter!(QUERIES, "Queries answered, by transport and response code");
     describe_counter!(BAILOUTS, "Datagrams that the fast path left to the edge");
+    describe_counter!(
+        LIMITED,
+        "Answers too many for one network, by what was done; in a dry run, nothing was"
+    );
     describe_counter!(DROPS, "Queries or reports dropped, by reason");
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time to answer one UDP query, sampled");
     describe_gauge!(GENERATION, "Generation of the snapshot being served");
@@ -72,6 +78,8 @@ pub(crate) struct Metrics {
     udp: [Counter; Rcode::ALL.len()],
     tcp: [Counter; Rcode::ALL.len()],
     drops: [Counter; Drop::ALL.len()],
+    cut: Counter,
+    withheld: Counter,
     pub(crate) bailouts: Counter,
     pub(crate) answer_seconds: Histogram,
     pub(crate) generation: Gauge,
@@ -97,6 +105,8 @@ impl Metrics {
             udp: queries(Transport::Udp),
             tcp: queries(Transport::Tcp),
             drops: Drop::ALL.map(|reason| counter!(DROPS, "reason" => reason.as_str())),
+            cut: counter!(LIMITED, "action" => "cut"),
+            withheld: counter!(LIMITED, "action" => "withheld"),
             bailouts: counter!(BAILOUTS),
             answer_seconds: histogram!(ANSWER_SECONDS),
             generation: gauge!(GENERATION),
@@ -119,6 +129,16 @@ impl Metrics {
             Transport::Tcp => &self.tcp,
         };
         counters[place(rcode)].increment(n_queries);
+    }
+
+    /// Counts answers that were too many.
+    pub(crate) fn limited(&self, Limited { cut, withheld }: Limited) {
+        if cut > 0 {
+            self.cut.increment(cut);
+        }
+        if withheld > 0 {
+            self.withheld.increment(withheld);
+        }
     }
 
     pub(crate) fn dropped(&self, reason: Drop, n_dropped: u64) {
@@ -147,6 +167,7 @@ pub(crate) struct Tally {
     pub(crate) bailouts: u64,
     pub(crate) queue_full: u64,
     pub(crate) send_failed: u64,
+    limited: Limited,
     /// Sampled time per answer, and over how many answers.
     pub(crate) sample: Option<(Duration, usize)>,
 }
@@ -155,6 +176,12 @@ impl Tally {
     /// Counts one answer.
     pub(crate) fn answered(&mut self, rcode: Rcode) {
         self.rcodes[place(rcode)] += 1;
+    }
+
+    /// Counts answers that were too many.
+    pub(crate) fn limited(&mut self, more: Limited) {
+        self.limited.cut += more.cut;
+        self.limited.withheld += more.withheld;
     }
 
     /// Hands the numbers over and begins again at zero.
@@ -173,6 +200,7 @@ impl Tally {
         if self.send_failed > 0 {
             metrics.dropped(Drop::SendFailed, self.send_failed);
         }
+        metrics.limited(self.limited);
         if let Some((each, n_answers)) = self.sample {
             metrics.answer_seconds.record_many(each.as_secs_f64(), n_answers);
         }

@@ -46,6 +46,12 @@ impl TryFrom<&str> for Nsid {
 // === impl Speaker ===
 
 impl<'a> Speaker<'a> {
+    /// Whether a client has shown that its address is its own.
+    pub(crate) fn knows(&self, edns: Option<Edns>, client: IpAddr) -> bool {
+        let cookie = edns.and_then(|edns| edns.cookie);
+        cookie.is_some_and(|cookie| self.keys.knows(&cookie, client, self.now))
+    }
+
     /// What an answer to a client says beside the answer.
     pub(crate) fn options(&self, edns: Option<Edns>, client: IpAddr) -> Options<'a> {
         let Some(edns) = edns else { return Options::default() };

@@ -16,6 +16,7 @@ use crate::cookies::Secret;
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
 use crate::keep;
+use crate::limit::{Limit, Limiter};
 use crate::metrics::Metrics;
 use crate::node::{Node, Nsid};
 use crate::publish::{self, Links, Publisher, Setup};
@@ -34,6 +35,8 @@ pub struct Config {
     pub nsid: Nsid,
     /// What its cookies are made with: the same on every node.
     pub secret: Secret,
+    /// How answers over UDP are limited, if they are.
+    pub limit: Option<Limit>,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.
     pub seed: Seed,
     /// The folder that keeps the last table for the next start, if one is to.
@@ -60,7 +63,7 @@ pub fn start(
     answers: mpsc::Sender<AnswerReport>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
-    let Config { listen, n_threads, vantage, nsid, secret, seed, data_dir } = config;
+    let Config { listen, n_threads, vantage, nsid, secret, limit, seed, data_dir } = config;
     let node = Node { nsid, secret };
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
@@ -84,11 +87,21 @@ pub fn start(
             bailouts: bailouts.clone(),
             stop: Arc::clone(&running.stop_threads),
             node: node.clone(),
+            limit,
+            seed,
             metrics: metrics.clone(),
         })?;
     }
     let tasks = &mut running.tasks;
-    tasks.spawn(datagrams::run(left, Arc::clone(&snapshot), node.clone(), metrics.clone(), stop.clone()));
+    let limiter = limit.map(|limit| Limiter::new(limit, seed));
+    tasks.spawn(datagrams::run(
+        left,
+        Arc::clone(&snapshot),
+        node.clone(),
+        limiter,
+        metrics.clone(),
+        stop.clone(),
+    ));
     tasks.spawn(streams::run(listener, Arc::clone(&snapshot), node, metrics.clone(), stop.clone()));
     let keeper = data_dir.map(|folder| {
         let (keeper, latest) = watch::channel(kept.clone());

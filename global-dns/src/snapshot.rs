@@ -46,7 +46,7 @@ use koinon_types::names::{NameTable, Record};
 pub use answer::{Answer, Edns, Head, Options, Question, write};
 pub(crate) use answer::{How, Path};
 pub use build::{BuildError, Input, build};
-pub(crate) use choice::Choice;
+pub(crate) use choice::{Choice, mix, site};
 pub use health::{
     EndpointView, Exclusion, LastGood, Mode, ProbeVerdict, Probed, RecordView, TtlReason, Verdicts,
 };

@@ -71,6 +71,12 @@ pub(crate) struct ServerArgs {
     /// Where names are served, over UDP and TCP
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5353")]
     pub(crate) dns_listen: SocketAddr,
+    /// Answers a second over UDP to one network (/24, or /56 of IPv6) whose clients show no cookie; 0 for no limit
+    #[arg(long, value_name = "ANSWERS", default_value_t = 1000)]
+    pub(crate) dns_rate_limit: u32,
+    /// Only count what --dns-rate-limit would cut or withhold
+    #[arg(long)]
+    pub(crate) dns_rate_limit_dry_run: bool,
 }
 
 /// On or off.

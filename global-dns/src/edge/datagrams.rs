@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::handler::{RESPONSE_MAX, Transport, respond};
 use crate::cookies::Keys;
 use crate::fast::{Bailout, now, send_one};
+use crate::limit::{Kind, Limiter, Verdict};
 use crate::metrics::{Drop, Metrics};
 use crate::node::{Node, Speaker};
 use crate::snapshot::Snapshot;
@@ -22,6 +23,7 @@ pub(crate) async fn run(
     mut bailouts: mpsc::Receiver<Bailout>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     node: Node,
+    mut limiter: Option<Limiter>,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -41,6 +43,14 @@ pub(crate) async fn run(
             metrics.dropped(Drop::Ignored, 1);
             continue;
         };
+        if let Some(limiter) = &mut limiter {
+            let verdict = limiter.judge(peer.ip(), Kind::of(rcode), now);
+            metrics.limited(limiter.take());
+            // What comes here is mostly in error, and an error is no hint to use TCP.
+            if verdict != Verdict::Give {
+                continue;
+            }
+        }
         metrics.answered(Transport::Udp, rcode, 1);
         if send_one(socket.as_fd(), &peer, &out[..length]).is_err() {
             metrics.dropped(Drop::SendFailed, 1);

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::batch::RESPONSE_MAX;
 use super::packet::{NameBuffer, Usual, read};
+use crate::limit::{Kind, Limiter, Verdict};
 use crate::node::Speaker;
 use crate::snapshot::{Answer, Question, Snapshot, TOGETHER_MAX, write};
 use crate::wire::Rcode;
@@ -17,14 +18,26 @@ pub(crate) fn names() -> Box<Names> {
     Box::new([[0; NAME_MAX + 9]; TOGETHER_MAX])
 }
 
-/// Length and code of each response; `None` leaves the query to the edge.
-pub(crate) type Responses = [Option<(usize, Rcode)>; TOGETHER_MAX];
+/// What becomes of one query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Response {
+    /// The edge answers it.
+    Left,
+    /// It gets no answer: its network has had enough.
+    Withheld,
+    /// The response has this length and code.
+    Ready { length: usize, rcode: Rcode },
+}
+
+/// One per query.
+pub(crate) type Responses = [Response; TOGETHER_MAX];
 
 /// Answers the usual ones of up to [`TOGETHER_MAX`] queries, each into the place of its own in `out`.
 pub(crate) fn respond(
     snapshot: &Snapshot,
     queries: &[(&[u8], IpAddr)],
     speaker: &Speaker<'_>,
+    limiter: Option<&mut Limiter>,
     names: &mut Names,
     out: &mut [[u8; RESPONSE_MAX]],
 ) -> Responses {
@@ -40,14 +53,26 @@ pub(crate) fn respond(
     }
     let mut answers = [Answer::bare(Rcode::Refused); TOGETHER_MAX];
     snapshot.answer_all(&asked[..n_asked], speaker.now, &mut answers);
-    let mut responses = [None; TOGETHER_MAX];
+    let mut responses = [Response::Left; TOGETHER_MAX];
+    let mut limiter = limiter;
     let mut answers = answers.iter().zip(&asked);
     for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
         let Some(usual) = usual else { continue };
         let Some((answer, (_, client))) = answers.next() else { break };
+        let rcode = answer.rcode();
+        let verdict = limiter.as_deref_mut().map_or(Verdict::Give, |limiter| {
+            let is_known = speaker.knows(usual.head.edns, *client);
+            if is_known { Verdict::Give } else { limiter.judge(*client, Kind::of(rcode), speaker.now) }
+        });
+        if verdict == Verdict::Withhold {
+            *response = Response::Withheld;
+            continue;
+        }
         let options = speaker.options(usual.head.edns, *client);
-        let length = write(out, &usual.head, answer, &options, usual.head.udp_limit());
-        *response = Some((length, answer.rcode()));
+        // Nothing fits into nothing, which is told by TC.
+        let limit = if verdict == Verdict::Cut { 0 } else { usual.head.udp_limit() };
+        let length = write(out, &usual.head, answer, &options, limit);
+        *response = Response::Ready { length, rcode };
     }
     responses
 }

@@ -13,11 +13,12 @@ use tokio::sync::mpsc;
 use tracing::error;
 
 use super::batch::{Batch, Peer, WIDTH};
-use super::respond::{Names, names, respond};
+use super::respond::{Names, Response, names, respond};
 use crate::cookies::Keys;
+use crate::limit::{Limit, Limiter};
 use crate::metrics::{Metrics, Tally};
 use crate::node::{Node, Speaker};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Seed, Snapshot};
 
 /// Batches between two times that a busy thread hands its numbers over: a few milliseconds at full load.
 const BATCHES_PER_FLUSH: u32 = 64;
@@ -36,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) bailouts: mpsc::Sender<Bailout>,
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) node: Node,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) seed: Seed,
     pub(crate) metrics: Metrics,
 }
 
@@ -45,20 +48,35 @@ pub(crate) fn now() -> Timestamp {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// What one thread keeps from batch to batch.
+struct Bench {
+    batch: Batch,
+    names: Box<Names>,
+    keys: Keys,
+    limiter: Option<Limiter>,
+    tally: Tally,
+    n_batches: u32,
+}
+
+// === impl Worker ===
+
 impl Worker {
     /// Answers until told to stop, or until the socket fails for good.
     pub(crate) fn run(self) {
         let mut snapshots = Cache::new(&*self.snapshot);
-        let mut batch = Batch::new();
-        let mut names = names();
-        let mut keys = Keys::of(&self.node.secret, now());
-        let mut tally = Tally::default();
-        let mut n_batches = 0u32;
+        let mut bench = Bench {
+            batch: Batch::new(),
+            names: names(),
+            keys: Keys::of(&self.node.secret, now()),
+            limiter: self.limit.map(|limit| Limiter::new(limit, self.seed)),
+            tally: Tally::default(),
+            n_batches: 0,
+        };
         while !self.stop.load(Ordering::Relaxed) {
-            let n_received = match batch.receive(self.socket.as_fd()) {
+            let n_received = match bench.batch.receive(self.socket.as_fd()) {
                 Ok(n_received) => n_received,
                 Err(error) if is_passing(&error) => {
-                    tally.flush(&self.metrics);
+                    bench.tally.flush(&self.metrics);
                     // Lets go of a snapshot that was replaced while nobody asked.
                     snapshots.load();
                     continue;
@@ -68,41 +86,39 @@ impl Worker {
                     return;
                 }
             };
-            let snapshot = snapshots.load();
-            let now = now();
-            keys.keep_up(&self.node.secret, now);
-            let speaker = Speaker { nsid: &self.node.nsid, keys: &keys, now };
-            self.answer(snapshot, &speaker, &mut batch, n_received, &mut names, &mut tally, n_batches);
-            n_batches = n_batches.wrapping_add(1);
-            if n_received < WIDTH || n_batches.is_multiple_of(BATCHES_PER_FLUSH) {
-                tally.flush(&self.metrics);
+            self.answer(snapshots.load(), &mut bench, n_received);
+            bench.n_batches = bench.n_batches.wrapping_add(1);
+            if n_received < WIDTH || bench.n_batches.is_multiple_of(BATCHES_PER_FLUSH) {
+                bench.tally.flush(&self.metrics);
             }
         }
-        tally.flush(&self.metrics);
+        bench.tally.flush(&self.metrics);
     }
 
     /// Answers what a receive brought. One batch in so many is timed.
-    fn answer(
-        &self,
-        snapshot: &Snapshot,
-        speaker: &Speaker<'_>,
-        batch: &mut Batch,
-        n_received: usize,
-        names: &mut Names,
-        tally: &mut Tally,
-        n_batches: u32,
-    ) {
+    fn answer(&self, snapshot: &Snapshot, bench: &mut Bench, n_received: usize) {
+        let Bench { batch, names, keys, limiter, tally, n_batches } = bench;
         let started = n_batches.is_multiple_of(BATCHES_PER_FLUSH).then(Instant::now);
+        let now = now();
+        keys.keep_up(&self.node.secret, now);
+        let speaker = Speaker { nsid: &self.node.nsid, keys, now };
         let (queries, out) = batch.exchange(n_received);
-        let responses = respond(snapshot, &queries[..n_received], speaker, names, out);
+        let responses = respond(snapshot, &queries[..n_received], &speaker, limiter.as_mut(), names, out);
         for (at, response) in responses[..n_received].iter().enumerate() {
-            if let Some((length, rcode)) = *response {
-                tally.answered(rcode);
-                batch.answer(at, length);
-            } else {
-                let (packet, peer) = batch.query(at);
-                self.bail_out(packet, peer, tally);
+            match *response {
+                Response::Ready { length, rcode } => {
+                    tally.answered(rcode);
+                    batch.answer(at, length);
+                }
+                Response::Withheld => {}
+                Response::Left => {
+                    let (packet, peer) = batch.query(at);
+                    self.bail_out(packet, peer, tally);
+                }
             }
+        }
+        if let Some(limiter) = limiter {
+            tally.limited(limiter.take());
         }
         tally.send_failed += batch.send(self.socket.as_fd()) as u64;
         if let Some(started) = started {

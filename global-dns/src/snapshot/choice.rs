@@ -53,7 +53,7 @@ impl Choice {
     /// Where in the sum of the weights a client is at a moment.
     pub(super) fn point(&self, client: IpAddr, now: Timestamp) -> u64 {
         let window = now.as_millis().div_euclid(self.window_ms) as u64;
-        let place = mix(self.origin ^ prefix(client));
+        let place = mix(self.origin ^ site(client));
         let fraction = place.wrapping_add(window.wrapping_mul(GOLDEN_STEP));
         // Below `total`, so it fits.
         ((u128::from(fraction) * u128::from(self.total)) >> 64) as u64
@@ -67,7 +67,7 @@ impl Choice {
 
 /// The part of an address that stands for a site: /24 for IPv4, /56 for IPv6, so that the resolvers of a farm
 /// walk one sequence together.
-fn prefix(client: IpAddr) -> u64 {
+pub(crate) fn site(client: IpAddr) -> u64 {
     match client.to_canonical() {
         IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
         // Bit 63 keeps the families apart.
@@ -82,7 +82,7 @@ fn spread(bytes: &[u8]) -> u64 {
 }
 
 /// The finalizer of MurmurHash3: every input bit reaches every output bit.
-fn mix(mut hash: u64) -> u64 {
+pub(crate) fn mix(mut hash: u64) -> u64 {
     hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ hash >> 33

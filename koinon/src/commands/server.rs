@@ -1,6 +1,7 @@
 //! `koinon server`: runs the host until it is asked to stop.
 
 use anyhow::Context as _;
+use koinon_dns::Limit;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{ServerArgs, Switch};
@@ -20,8 +21,15 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
         Switch::On => Some(args.dns_listen),
         Switch::Off => None,
     };
-    let settings =
-        Settings { data_dir: args.data_dir, listen: args.listen, advertise: args.advertise, dns_listen };
+    let dns_limit = (args.dns_rate_limit > 0)
+        .then_some(Limit { per_second: args.dns_rate_limit, dry_run: args.dns_rate_limit_dry_run });
+    let settings = Settings {
+        data_dir: args.data_dir,
+        listen: args.listen,
+        advertise: args.advertise,
+        dns_listen,
+        dns_limit,
+    };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("catch SIGINT")?;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::{Config, Server};
+use koinon_dns::Limit;
 use koinon_store::RedbStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -39,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) advertise: Vec<String>,
     /// Where names are served, if they are.
     pub(crate) dns_listen: Option<SocketAddr>,
+    /// How answers over UDP are limited, if they are.
+    pub(crate) dns_limit: Option<Limit>,
 }
 
 /// A host that serves.

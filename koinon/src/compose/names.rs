@@ -60,6 +60,7 @@ pub(super) fn start(
         vantage: VANTAGE.to_owned(),
         nsid: VANTAGE.try_into().context("name the node")?,
         secret: secret(&settings.data_dir)?,
+        limit: settings.dns_limit,
         seed: seed(),
         data_dir,
     };

@@ -145,6 +145,7 @@ impl Served {
             vantage: "bench".to_owned(),
             nsid: "bench".try_into().context("it is short")?,
             secret: Secret::new([1; 32]),
+            limit: None,
             seed: [1, 2],
             data_dir: None,
         };

@@ -9,7 +9,8 @@ use proptest::prelude::*;
 
 use super::support::{CLIENT, edns_query, exchange, query, record, show, snapshot, speaker, zone};
 use crate::edge::handler::Transport;
-use crate::fast::{names, respond};
+use crate::fast::{Response, names, respond};
+use crate::limit::{Limit, Limiter};
 use crate::snapshot::{Snapshot, TOGETHER_MAX};
 
 const NOW: Timestamp = Timestamp::from_millis(0);
@@ -100,6 +101,33 @@ fn a_cookie_can_be_asked_for_without_a_question() {
 }
 
 #[test]
+fn a_network_that_asks_too_much_is_sent_to_tcp_unless_it_shows_a_cookie() {
+    let served = served();
+    let mut limiter = Limiter::new(Limit { per_second: 10, dry_run: false }, [3, 5]);
+    let mut ask = |packet: &[u8]| {
+        let (mut names, mut out) = (names(), [[0; 1232]; 1]);
+        let said =
+            respond(&served, &[(packet, CLIENT)], &speaker(NOW), Some(&mut limiter), &mut names, &mut out);
+        match said[0] {
+            Response::Ready { length, .. } => Some(out[0][..length].to_vec()),
+            Response::Left | Response::Withheld => None,
+        }
+    };
+    let plain = edns_query("www.example", "A");
+    for _ in 0..10 {
+        assert!(ask(&plain).is_some_and(|response| response[2] & 2 == 0));
+    }
+    assert_eq!(ask(&plain), None);
+    assert_eq!(show(&ask(&plain).unwrap()), "NOERROR aa tc");
+    let asks_cookie = with_options(b"\x00\x0a\x00\x08abcdefgh");
+    let first = exchange(&served, &asks_cookie, CLIENT, Transport::Udp, NOW).unwrap();
+    let known = with_options(&[&b"\x00\x0a\x00\x18"[..], &options(&first)[0].1].concat());
+    for _ in 0..100 {
+        assert!(ask(&known).is_some_and(|response| response[2] & 2 == 0));
+    }
+}
+
+#[test]
 fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
     assert_eq!(udp(&query("big.example", "TXT")).as_deref(), Some("NOERROR aa tc"));
     let whole = exchange(&served(), &query("big.example", "TXT"), CLIENT, Transport::Tcp, NOW).unwrap();
@@ -110,9 +138,11 @@ fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
 fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let queries: Vec<(&[u8], IpAddr)> = packets.iter().map(|packet| (&packet[..], CLIENT)).collect();
     let mut out = vec![[0; 1232]; packets.len()];
-    let responses = respond(snapshot, &queries, &speaker(NOW), &mut names(), &mut out);
-    let told =
-        responses.iter().zip(&out).map(|(response, out)| response.map(|(length, _)| out[..length].to_vec()));
+    let responses = respond(snapshot, &queries, &speaker(NOW), None, &mut names(), &mut out);
+    let told = responses.iter().zip(&out).map(|(response, out)| match *response {
+        Response::Ready { length, .. } => Some(out[..length].to_vec()),
+        Response::Left | Response::Withheld => None,
+    });
     told.collect()
 }
 

@@ -76,6 +76,7 @@ impl Stage {
             listen: free_or_any(API),
             advertise: Vec::new(),
             dns_listen: Some(free_or_any(DNS)),
+            dns_limit: None,
         };
         let host = host::start(settings).await?;
         let dns = host.dns_address().context("the demo serves names")?;
