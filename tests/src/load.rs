@@ -4,4 +4,5 @@ pub mod arrivals;
 pub mod datagrams;
 pub mod deployments;
 pub mod report;
+pub mod rivals;
 pub mod threads;

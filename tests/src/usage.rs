@@ -1,5 +1,8 @@
 //! What a process has used, from `/proc`.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 
 /// `/proc` counts processor time in hundredths of a second for every program, whatever the kernel's own tick.
@@ -20,6 +23,38 @@ pub fn cpu_seconds(pid: u32) -> Result<f64> {
     let total = total.with_context(|| format!("failed to read the processor time of process {pid}"))?;
     #[expect(clippy::cast_precision_loss, reason = "a count of hundredths is exact far beyond any uptime")]
     Ok(total as f64 / TICKS_PER_SECOND)
+}
+
+/// Processor time so far of a process and all its descendants, to the nanosecond.
+///
+/// # Errors
+/// When the process is gone, or the kernel keeps no account of threads.
+pub fn cpu_time_of_tree(pid: u32) -> Result<Duration> {
+    let mut parents = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc").context("failed to list processes")? {
+        let name = entry.context("failed to list processes")?.file_name();
+        let Some(child) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may end while the list is read.
+        let Ok(text) = read(child, "stat") else { continue };
+        let fields = text.rsplit_once(')').map(|(_, rest)| rest.split_whitespace());
+        if let Some(parent) = fields.and_then(|mut fields| fields.nth(1)?.parse::<u32>().ok()) {
+            parents.insert(child, parent);
+        }
+    }
+    let is_ours = |child: u32| {
+        std::iter::successors(Some(child), |child| parents.get(child).copied()).any(|p| p == pid)
+    };
+    let mut total = Duration::ZERO;
+    for child in parents.keys().copied().filter(|child| is_ours(*child)) {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{child}/task")) else { continue };
+        for thread in threads.flatten() {
+            let Ok(account) = std::fs::read_to_string(thread.path().join("schedstat")) else { continue };
+            let on_cpu = account.split_whitespace().next().and_then(|number| number.parse().ok());
+            total += Duration::from_nanos(on_cpu.context("schedstat does not begin with a number")?);
+        }
+    }
+    anyhow::ensure!(total > Duration::ZERO, "process {pid} is gone");
+    Ok(total)
 }
 
 /// Resident memory of a process. Units: MiB.

@@ -1,13 +1,15 @@
 //! Processor time per DNS answer, beside that of a batched UDP echo under the same load in the same run.
 //!
-//! The echo is the floor: the same system calls with nothing in between. Both have one thread, which one generator keeps
-//! busy with as many questions in flight; rounds alternate, so that a busy machine disturbs both alike. Only the threads
-//! that answer are counted, by the kernel's own account of them.
+//! The echo is the floor: the same system calls with nothing in between. Other authoritative servers get the same questions in
+//! the same run. All have one answering thread, which one generator keeps busy with as many questions in flight; rounds
+//! alternate, so that a busy machine disturbs all alike. Only those that answer are counted, by the kernel's own account.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,24 +19,33 @@ use koinon_dns::serve::{self, Config, Running};
 use koinon_dns::wire::name::Name;
 use koinon_tests::load::datagrams::{Datagrams, WIDTH, echo};
 use koinon_tests::load::report::{line, write};
+use koinon_tests::load::rivals::{self, RIVALS, Rival};
 use koinon_tests::load::threads::cpu_time;
+use koinon_tests::world::World;
 use koinon_types::names::{
     AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Ttl, Zone,
 };
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 /// Measures answers.
 #[derive(Parser)]
 struct Arguments {
-    /// Global names served, each with three weighted addresses
-    #[arg(long, default_value_t = 100_000)]
-    names: usize,
+    /// Names served, each with three weighted addresses; may be given several times
+    #[arg(long, default_values_t = [1_000, 100_000, 1_000_000])]
+    names: Vec<usize>,
+    /// Servers to compare with, each with one address per name; may be given several times, `none` compares with nobody
+    #[arg(long, default_values_t = RIVALS.map(str::to_owned))]
+    against: Vec<String>,
+    /// Questions for names that do not exist, of every hundred
+    #[arg(long, default_value_t = 20)]
+    missing_percent: usize,
     /// Length of one round, in milliseconds
-    #[arg(long, default_value_t = 1500)]
+    #[arg(long, default_value_t = 1000)]
     round_ms: u64,
     /// Rounds of each kind; the median counts
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
 
@@ -44,8 +55,17 @@ const CLIENTS: usize = 4;
 /// A datagram that does not come back within this time is lost.
 const LOST_AFTER: Duration = Duration::from_millis(200);
 
-/// A table of this size is built well within this time.
-const BUILD_MAX: Duration = Duration::from_secs(30);
+/// A table of a million names is built well within this time.
+const BUILD_MAX: Duration = Duration::from_secs(120);
+
+/// The zone of all names.
+const APEX: &str = "global.example";
+
+/// The size whose figures stand at the top of the file.
+const NAMES_USUAL: usize = 100_000;
+
+/// Where rivals listen.
+const PORT: u16 = 25353;
 
 /// What one round came to.
 struct Round {
@@ -54,73 +74,160 @@ struct Round {
     n_lost: usize,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let mut served = runtime.block_on(async { Served::start() })?;
-    let build = runtime.block_on(served.publish(table(arguments.names, 1)))?;
-    // The same table again, one generation on: what any change costs until it is answered.
-    let change = runtime.block_on(served.publish(table(arguments.names, 2)))?;
-
-    let echo_socket = socket()?;
-    let echo_address = echo_socket.local_addr().context("ask for the echo's address")?;
-    let stop_echo = Arc::new(AtomicBool::new(false));
-    let echoing = {
-        let stop = Arc::clone(&stop_echo);
-        let thread = std::thread::Builder::new().name("echo".into());
-        thread.spawn(move || echo(&echo_socket, &stop)).context("start the echo")?
-    };
-    let length = Duration::from_millis(arguments.round_ms);
-    let queries = queries(arguments.names)?;
-    let mut rounds = (Vec::new(), Vec::new());
-    for _ in 0..arguments.rounds.max(1) {
-        rounds.0.push(drive(echo_address, "echo", &queries, length, |sent, got| sent == got)?);
-        rounds.1.push(drive(served.running.address(), "dns-", &queries, length, is_answer)?);
-    }
-    stop_echo.store(true, Ordering::Relaxed);
-    let echoed = echoing.join();
-    echoed.map_err(|_| anyhow::anyhow!("the echo panicked"))?.context("run the echo")?;
-    served.stop.send_replace(true);
-    runtime.block_on(served.running.run());
-    tell(arguments.names, build, change, &rounds.0, &rounds.1)
+/// The medians of one server's rounds.
+struct Figure {
+    who: String,
+    cpu_us: f64,
+    per_second: f64,
+    n_lost: usize,
 }
 
-fn tell(
+/// One size.
+struct Case {
     n_names: usize,
     build: Duration,
     change: Duration,
-    echoes: &[Round],
-    answers: &[Round],
-) -> Result<()> {
-    let median = |rounds: &[Round], figure: fn(&Round) -> f64| {
-        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
-        figures.sort_by(f64::total_cmp);
-        figures[figures.len() / 2]
-    };
-    let cpu = |rounds| median(rounds, |round| round.cpu_us);
-    let rate = |rounds| median(rounds, |round| round.per_second);
-    let (echo_us, answer_us) = (cpu(echoes), cpu(answers));
-    let n_lost: usize = echoes.iter().chain(answers).map(|round| round.n_lost).sum();
-    let ratio = answer_us / echo_us;
-    println!("{}", line("names served", &n_names.to_string(), ""));
-    println!(
-        "{}",
-        line("first table until answered", &format!("{:.0} ms", build.as_secs_f64() * 1000.0), "")
-    );
-    println!("{}", line("a change until answered", &format!("{:.0} ms", change.as_secs_f64() * 1000.0), ""));
-    println!("{}", line("echo: processor time each", &format!("{echo_us:.3} µs"), "the floor"));
-    println!("{}", line("answer: processor time each", &format!("{answer_us:.3} µs"), "any figure"));
-    println!("{}", line("answer against echo", &format!("{ratio:.2} ×"), "any figure"));
-    println!("{}", line("echoes, one thread", &format!("{:.0} /s", rate(echoes)), ""));
-    println!("{}", line("answers, one thread", &format!("{:.0} /s", rate(answers)), ""));
-    println!("{}", line("datagrams lost", &n_lost.to_string(), ""));
-    let figures = json!({
-        "echo_us": echo_us, "answer_us": answer_us, "ratio": ratio, "names": n_names,
-        "echoes_per_s": rate(echoes), "answers_per_s": rate(answers), "lost": n_lost,
-        "build_ms": build.as_secs_f64() * 1000.0, "change_ms": change.as_secs_f64() * 1000.0,
-    });
-    println!("written to {}", write("dns", &figures)?.display());
+    /// Shape: the echo first, then Koinon, then Koinon with only names that exist and only names that do not, then the others.
+    figures: Vec<Figure>,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let world = World::new("bench-dns")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut cases = Vec::new();
+    for n_names in &arguments.names {
+        let case = measure(&world, &runtime, &arguments, *n_names)?;
+        tell(&case);
+        cases.push(case);
+    }
+    let file = write("dns", &figures(&cases))?;
+    println!("written to {}", file.display());
     Ok(())
+}
+
+/// Measures every server with so many names.
+fn measure(world: &World, runtime: &Runtime, arguments: &Arguments, n_names: usize) -> Result<Case> {
+    let mut served = runtime.block_on(async { Served::start() })?;
+    let build = runtime.block_on(served.publish(table(n_names, 1)))?;
+    // The same table again, one generation on: what any change costs until it is answered.
+    let change = runtime.block_on(served.publish(table(n_names, 2)))?;
+    let names: Vec<(String, Ipv4Addr)> = (0..n_names).map(|n| (format!("shop-{n}"), address(n, 0))).collect();
+    let mut rivals = Vec::new();
+    for (at, name) in RIVALS.into_iter().enumerate() {
+        if arguments.against.iter().any(|wanted| wanted == name) {
+            let zone = rivals::Served { apex: APEX, names: &names };
+            rivals.push(runtime.block_on(Rival::start(world, name, PORT + at as u16, &zone))?);
+        }
+    }
+    let echo = Echo::start()?;
+    let length = Duration::from_millis(arguments.round_ms);
+    let mixed = queries(n_names, arguments.missing_percent)?;
+    let (present, missing) = (queries(n_names, 0)?, queries(n_names, 100)?);
+    let own = served.running.address();
+    let cpu_own = || cpu_time("dns-");
+    let mut rounds: BTreeMap<(usize, String), Vec<Round>> = BTreeMap::new();
+    for _ in 0..arguments.rounds.max(1) {
+        let mut keep = |at: usize, who: &str, round: Result<Round>| -> Result<()> {
+            rounds.entry((at, who.to_owned())).or_default().push(round?);
+            Ok(())
+        };
+        keep(0, "echo", drive(echo.address, || cpu_time("echo"), &mixed, length, |sent, got| sent == got))?;
+        keep(1, "koinon", drive(own, cpu_own, &mixed, length, is_answer))?;
+        keep(2, "koinon, names that exist", drive(own, cpu_own, &present, length, is_answer))?;
+        keep(3, "koinon, names that do not", drive(own, cpu_own, &missing, length, is_answer))?;
+        for (at, rival) in rivals.iter().enumerate() {
+            let round = drive(rival.address(), || rival.cpu_time(), &mixed, length, is_answer);
+            keep(4 + at, rival.name(), round)?;
+        }
+    }
+    echo.stop()?;
+    served.stop.send_replace(true);
+    runtime.block_on(served.running.run());
+    let figures = rounds.into_iter().map(|((_, who), rounds)| Figure::of(who, &rounds)).collect();
+    Ok(Case { n_names, build, change, figures })
+}
+
+impl Figure {
+    fn of(who: String, rounds: &[Round]) -> Self {
+        let median = |figure: fn(&Round) -> f64| {
+            let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+            figures.sort_by(f64::total_cmp);
+            figures[figures.len() / 2]
+        };
+        Self {
+            who,
+            cpu_us: median(|round| round.cpu_us),
+            per_second: median(|round| round.per_second),
+            n_lost: rounds.iter().map(|round| round.n_lost).sum(),
+        }
+    }
+}
+
+fn tell(case: &Case) {
+    let ms = |time: Duration| format!("{:.0} ms", time.as_secs_f64() * 1000.0);
+    println!("{}", line("names served", &case.n_names.to_string(), ""));
+    println!("{}", line("  first table until answered", &ms(case.build), ""));
+    println!("{}", line("  a change until answered", &ms(case.change), ""));
+    let echo_us = case.figures[0].cpu_us;
+    for figure in &case.figures {
+        let Figure { who, cpu_us, per_second, n_lost } = figure;
+        let lost = if *n_lost == 0 { String::new() } else { format!(", {n_lost} lost") };
+        let beside = format!("{:.2} × echo, {per_second:.0}/s{lost}", cpu_us / echo_us);
+        println!("{}", line(&format!("  {who}: processor time each"), &format!("{cpu_us:.3} µs"), &beside));
+    }
+}
+
+/// Shape: the usual size at the top, every size below.
+fn figures(cases: &[Case]) -> Value {
+    let each = cases.iter().map(|case| {
+        let echo_us = case.figures[0].cpu_us;
+        let servers = case.figures.iter().map(|figure| {
+            json!({
+                "who": figure.who, "answer_us": figure.cpu_us, "ratio": figure.cpu_us / echo_us,
+                "per_s": figure.per_second, "lost": figure.n_lost,
+            })
+        });
+        json!({
+            "names": case.n_names, "echo_us": echo_us, "servers": servers.collect::<Vec<_>>(),
+            "build_ms": case.build.as_secs_f64() * 1000.0, "change_ms": case.change.as_secs_f64() * 1000.0,
+        })
+    });
+    let mut figures = json!({"cases": each.collect::<Vec<_>>()});
+    if let Some(usual) = cases.iter().find(|case| case.n_names == NAMES_USUAL).or(cases.first()) {
+        let (echo, own) = (usual.figures[0].cpu_us, usual.figures[1].cpu_us);
+        figures["names"] = json!(usual.n_names);
+        figures["echo_us"] = json!(echo);
+        figures["answer_us"] = json!(own);
+        figures["ratio"] = json!(own / echo);
+    }
+    figures
+}
+
+/// A thread that sends every datagram back.
+struct Echo {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<std::io::Result<()>>,
+}
+
+// === impl Echo ===
+
+impl Echo {
+    fn start() -> Result<Self> {
+        let socket = socket()?;
+        let address = socket.local_addr().context("ask for the echo's address")?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("echo".into());
+        let thread = thread.spawn(move || echo(&socket, &stopped)).context("start the echo")?;
+        Ok(Self { address, stop, thread })
+    }
+
+    fn stop(self) -> Result<()> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the echo panicked"))?.context("run the echo")
+    }
 }
 
 /// The real server, in this process.
@@ -164,7 +271,11 @@ impl Served {
 }
 
 fn host(number: usize) -> String {
-    format!("shop-{number}.global.example")
+    format!("shop-{number}.{APEX}")
+}
+
+fn address(number: usize, cluster: usize) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 | (number * 4 + cluster) as u32)
 }
 
 fn table(n_names: usize, generation: u64) -> NameTable {
@@ -177,7 +288,7 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         minimum: 60,
         ttl: 300,
     };
-    let zone = Zone { apex: "global.example".to_owned(), soa, name_servers: Vec::new(), records: Vec::new() };
+    let zone = Zone { apex: APEX.to_owned(), soa, name_servers: Vec::new(), records: Vec::new() };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();
     records.sort_by(|one, other| one.host.cmp(&other.host));
     NameTable { generation, zones: vec![zone], records }
@@ -186,7 +297,7 @@ fn table(n_names: usize, generation: u64) -> NameTable {
 fn record(number: usize) -> Record {
     let endpoint = |(cluster, weight): (usize, u32)| Endpoint {
         cluster: format!("cluster-{cluster}"),
-        target: Target::Ip(Ipv4Addr::from(0x0a00_0000 | (number * 4 + cluster) as u32).into()),
+        target: Target::Ip(address(number, cluster).into()),
         weight,
         state: EndpointState::Serving,
         since_ms: 0,
@@ -195,7 +306,7 @@ fn record(number: usize) -> Record {
     Record {
         source: RecordRef { namespace: "load".to_owned(), name: format!("shop-{number}") },
         host: host(number),
-        zone: "global.example".to_owned(),
+        zone: APEX.to_owned(),
         endpoints: [6, 2, 2].into_iter().enumerate().map(endpoint).collect(),
         addresses_max: 1,
         ttl: Ttl { stable: 30, unstable: 5 },
@@ -207,12 +318,13 @@ fn record(number: usize) -> Record {
 }
 
 /// As many queries as there are names, in an order that jumps about as real clients do; with EDNS, as resolvers ask.
-fn queries(n_names: usize) -> Result<Vec<Vec<u8>>> {
+fn queries(n_names: usize, missing_percent: usize) -> Result<Vec<Vec<u8>>> {
     /// A prime larger than any table that is measured: each name is asked for once before any again.
     const STRIDE: usize = 1_000_000_007;
     let query = |at: usize| {
         let number = at * STRIDE % n_names;
-        let name: Name = host(number).parse().context("our names are names")?;
+        let name = if at % 100 < missing_percent { format!("gone-{number}.{APEX}") } else { host(number) };
+        let name: Name = name.parse().context("our names are names")?;
         let id = (number as u16).to_be_bytes();
         let head = [id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
         let tail = [0, 1, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0];
@@ -221,13 +333,14 @@ fn queries(n_names: usize) -> Result<Vec<Vec<u8>>> {
     (0..n_names).map(query).collect()
 }
 
-/// The question's id, NOERROR, with authority, one record.
+/// The question's id and authority; one record for a name that exists, NXDOMAIN for another.
 fn is_answer(sent: &[u8], got: &[u8]) -> bool {
+    let (rcode, n_answers) = if sent.get(13) == Some(&b'g') { (3, 0) } else { (0, 1) };
     got.len() > 12
         && got[..2] == sent[..2]
         && got[2] & 0x84 == 0x84
-        && got[3] & 0xf == 0
-        && got[6..8] == [0, 1]
+        && got[3] & 0xf == rcode
+        && got[6..8] == [0, n_answers]
 }
 
 fn socket() -> Result<UdpSocket> {
@@ -236,10 +349,10 @@ fn socket() -> Result<UdpSocket> {
     Ok(socket)
 }
 
-/// Keeps a server busy for one round; its threads are those named `threads…`.
+/// Keeps a server busy for one round.
 fn drive(
     server: SocketAddr,
-    threads: &str,
+    cpu_time: impl Fn() -> Result<Duration>,
     queries: &[Vec<u8>],
     length: Duration,
     is_good: impl Fn(&[u8], &[u8]) -> bool,
@@ -264,7 +377,7 @@ fn drive(
     for (client, asked) in clients.iter_mut().zip(&mut asked) {
         ask(client, asked)?;
     }
-    let (started, cpu_before) = (Instant::now(), cpu_time(threads)?);
+    let (started, cpu_before) = (Instant::now(), cpu_time()?);
     let (mut n_good, mut n_lost) = (0_usize, 0);
     while started.elapsed() < length {
         for (client, asked) in clients.iter_mut().zip(&mut asked) {
@@ -283,7 +396,7 @@ fn drive(
             ask(client, asked)?;
         }
     }
-    let (took, cpu) = (started.elapsed(), cpu_time(threads)?.saturating_sub(cpu_before));
+    let (took, cpu) = (started.elapsed(), cpu_time()?.saturating_sub(cpu_before));
     ensure!(n_good > 0, "{server} gave no good answer");
     #[expect(clippy::cast_precision_loss, reason = "a count of seconds' worth of datagrams is exact")]
     let n_good = n_good as f64;
