@@ -32,6 +32,8 @@ pub(crate) struct HostArgs {
 pub(crate) enum Command {
     /// Run the host: API, store, controllers, syncers and DNS in one process
     Server(ServerArgs),
+    /// Run one more DNS server of a host's names; it goes on without the host
+    DnsNode(DnsNodeArgs),
     /// See it all in a minute: a host, three simulated clusters, a shop, a lost cluster and its return
     Demo(DemoArgs),
     /// Run one simulated cluster: a real Kubernetes API with simulated nodes and pods
@@ -71,12 +73,43 @@ pub(crate) struct ServerArgs {
     /// Where names are served, over UDP and TCP
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5353")]
     pub(crate) dns_listen: SocketAddr,
+    /// How answers are limited.
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+}
+
+/// How answers over UDP are limited.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct LimitArgs {
     /// Answers a second over UDP to one network (/24, or /56 of IPv6) whose clients show no cookie; 0 for no limit
     #[arg(long, value_name = "ANSWERS", default_value_t = 1000)]
     pub(crate) dns_rate_limit: u32,
     /// Only count what --dns-rate-limit would cut or withhold
     #[arg(long)]
     pub(crate) dns_rate_limit_dry_run: bool,
+}
+
+/// `koinon dns-node`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DnsNodeArgs {
+    /// Name of this node, which no other one has: its reports and its NSID carry it
+    #[arg(long, value_name = "NAME", default_value = "dns-1")]
+    pub(crate) node: String,
+    /// Folder that keeps the last names between runs; made when missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// Where names are served, over UDP and TCP
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5353")]
+    pub(crate) dns_listen: SocketAddr,
+    /// File with the 32 bytes that cookies are made with, the same for all nodes (default: drawn once, in the data folder)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cookie_secret: Option<PathBuf>,
+    /// How answers are limited.
+    #[command(flatten)]
+    pub(crate) limit: LimitArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 /// On or off.

@@ -1,6 +1,7 @@
 //! One file per command; each gathers from the host, shapes what was found and prints it. No decisions are taken here.
 
 mod demo;
+mod dns_node;
 mod explain;
 mod join;
 mod resolve;
@@ -36,6 +37,7 @@ pub(crate) mod paths {
 pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Server(args) => in_threads(server::run(args)),
+        Command::DnsNode(args) => in_threads(dns_node::run(args)),
         Command::Demo(args) => in_threads(demo::run(args)),
         Command::Simulate(args) => in_threads(simulate::run(args)),
         Command::Join(args) => in_runtime(join::run(args)),

@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete parts and starts what lives long.
 
+pub(crate) mod dns_node;
 mod fleet;
 pub(crate) mod host;
 mod kinds;

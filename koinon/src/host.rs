@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::args::HostArgs;
 
-/// A connection to the host's API.
+/// A connection to the host's API; clones share it.
+#[derive(Clone)]
 pub(crate) struct Host {
     client: kube::Client,
     server: String,
@@ -84,6 +85,20 @@ impl Host {
     pub(crate) async fn merge(&self, path: &str, patch: &Value) -> anyhow::Result<Value> {
         let body = Some(("application/merge-patch+json", serde_json::to_vec(patch)?));
         self.exchange(Method::PATCH, path, body).await.map_err(|refusal| refusal.into_error(&self.server))
+    }
+
+    /// Posts to a page of the host.
+    ///
+    /// # Errors
+    /// When the host cannot be reached or refuses.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let body = Some(("application/json", serde_json::to_vec(body)?));
+        self.exchange(Method::POST, path, body).await.map_err(|refusal| refusal.into_error(&self.server))
+    }
+
+    /// The address of its API.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
     }
 
     /// Deletes an object; `false` when there was none.

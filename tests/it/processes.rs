@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod demo;
+mod dns_node;
 mod kill_loop;
 mod kubectl_tour;
 mod members;

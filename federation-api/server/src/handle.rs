@@ -101,10 +101,11 @@ where
             let _room = api.limits.request()?;
             let verb = head.method.as_str().to_ascii_lowercase();
             api.authorize(&user, Action::Path { verb: &verb, path: head.uri.path() })?;
-            if !matches!(head.method, Method::GET | Method::HEAD) {
-                return Err(Status::unknown_resource());
+            match head.method {
+                Method::GET | Method::HEAD => paths::answer(api, &segments, query, &head.headers).await,
+                Method::POST => paths::post(api, &segments, query, &head.headers, body).await,
+                _ => Err(Status::unknown_resource()),
             }
-            paths::answer(api, &segments, &query, &head.headers).await
         }
         Target::Resource(path) => {
             let call = permit(api, user, path, &head.method, query, head.headers)?;

@@ -56,7 +56,7 @@ mod rest;
 mod storage;
 
 pub use registry::{ApiGroup, ApiResource, Registry, ResourceRef, Scope};
-pub use server::{Ask, Check, Config, Page, Probe, Render, Server, ServerError, StaticToken};
+pub use server::{Ask, Check, Config, Grant, Page, Probe, Render, Server, ServerError, StaticToken, Visit};
 
 #[cfg(test)]
 mod tests;

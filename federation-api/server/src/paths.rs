@@ -18,6 +18,8 @@ use crate::documents::Document;
 use crate::handle::{self, Answer};
 use crate::negotiate::{self, JSON};
 use crate::request::Query;
+use crate::rest::decode;
+use crate::server::{Page, Visit};
 
 /// The release whose API is served; clients decide by it what they may use.
 const KUBERNETES: (&str, &str, &str) = ("1", "36", "v1.36.3");
@@ -32,7 +34,7 @@ const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub(crate) async fn answer(
     api: &Arc<Api>,
     segments: &[String],
-    query: &Query,
+    query: Query,
     headers: &HeaderMap,
 ) -> Result<Answer, Status> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -49,9 +51,9 @@ pub(crate) async fn answer(
             let document = api.documents.openapi(&path.join("/")).ok_or_else(Status::unknown_resource)?;
             Ok(tagged(&document, headers, JSON))
         }
-        ["livez" | "healthz"] => Ok(health(&[], query)),
+        ["livez" | "healthz"] => Ok(health(&[], &query)),
         ["livez" | "healthz", "ping"] => Ok(text(StatusCode::OK, "ok")),
-        ["readyz"] => Ok(health(&checks(api), query)),
+        ["readyz"] => Ok(health(&checks(api), &query)),
         ["readyz", name] => single(&checks(api), name),
         ["metrics"] => match &api.metrics {
             Some(render) => Ok(handle::answer(StatusCode::OK, METRICS, body::full(render()))),
@@ -59,15 +61,37 @@ pub(crate) async fn answer(
         },
         [".well-known", "openid-configuration"] => Ok(as_json(&issuer())),
         ["openid", "v1", "jwks"] => Ok(as_json(&token::key_set(api.authority.token_key()))),
-        _ => page(api, &segments, query),
+        _ => visit(page(api, &segments)?, Visit { query, body: None }).await,
     }
 }
 
-/// Answers with a page of whoever composes the server.
-fn page(api: &Api, segments: &[&str], query: &Query) -> Result<Answer, Status> {
+/// Takes what is posted to a page.
+pub(crate) async fn post<B>(
+    api: &Arc<Api>,
+    segments: &[String],
+    query: Query,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Answer, Status>
+where
+    B: hyper::body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let page = page(api, &segments)?;
+    let bytes_max = page.body_bytes_max.ok_or_else(Status::unknown_resource)?;
+    let body = decode::read_up_to(headers, body, bytes_max).await?.bytes;
+    visit(page, Visit { query, body: Some(body) }).await
+}
+
+/// A page of whoever composes the server.
+fn page<'a>(api: &'a Api, segments: &[&str]) -> Result<&'a Page, Status> {
     let path = format!("/{}", segments.join("/"));
-    let page = api.pages.iter().find(|page| page.path == path).ok_or_else(Status::unknown_resource)?;
-    (page.answer)(query).map(|value| as_json(&value))
+    api.pages.iter().find(|page| page.path == path).ok_or_else(Status::unknown_resource)
+}
+
+async fn visit(page: &Page, visit: Visit) -> Result<Answer, Status> {
+    (page.answer)(visit).await.map(|value| as_json(&value))
 }
 
 fn as_json(value: &Value) -> Answer {

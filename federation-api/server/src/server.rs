@@ -9,6 +9,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
+use futures::future::BoxFuture;
 use koinon_machinery::Value;
 use koinon_machinery::status::{Reason, Status};
 use koinon_store::{MemoryStore, OpenError, Store};
@@ -60,16 +62,38 @@ pub struct Probe {
     pub check: Check,
 }
 
-/// Answers a question about the process itself.
-pub type Ask = Arc<dyn Fn(&Query) -> Result<Value, Status> + Send + Sync>;
+/// A request for a page.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// What follows the path.
+    pub query: Query,
+    /// What was posted; none for a question.
+    pub body: Option<Bytes>,
+}
 
-/// A path of whoever composes the server: a question about the process, answered with JSON to those who may read it.
+/// Answers a visit, in its own time.
+pub type Ask = Arc<dyn Fn(Visit) -> BoxFuture<'static, Result<Value, Status>> + Send + Sync>;
+
+/// A path of whoever composes the server: about the process, answered with JSON to those who may `get` or `post` it.
 #[derive(Clone)]
 pub struct Page {
     /// The path, such as `/koinon/resolve`; never one that Kubernetes uses.
     pub path: String,
-    /// The answer to a query.
+    /// Bytes that may be posted to it; without it, it can only be asked.
+    pub body_bytes_max: Option<usize>,
+    /// The answer to a visit.
     pub answer: Ask,
+}
+
+/// What a group may do with pages from the start.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The name of its ClusterRole and ClusterRoleBinding.
+    pub role: &'static str,
+    /// The group.
+    pub group: &'static str,
+    /// Verbs (`get`, `post`) and paths.
+    pub paths: Vec<(&'static str, &'static str)>,
 }
 
 /// A bearer token that was agreed on when the server was set up.
@@ -99,6 +123,8 @@ pub struct Config {
     pub probes: Vec<Probe>,
     /// Paths besides those of Kubernetes.
     pub pages: Vec<Page>,
+    /// Who may visit them, besides administrators.
+    pub grants: Vec<Grant>,
 }
 
 /// Why a server cannot be opened.
@@ -137,7 +163,8 @@ impl Config {
     /// A server over `store` without anything that is optional.
     pub fn new(store: Arc<dyn Store>, registry: Registry, authority: Authority) -> Self {
         let (admissions, tokens, probes, pages) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { store, registry, admissions, authority, tokens, metrics: None, probes, pages }
+        let grants = Vec::new();
+        Self { store, registry, admissions, authority, tokens, metrics: None, probes, pages, grants }
     }
 }
 
@@ -171,7 +198,7 @@ impl Server {
             stop: stopped,
         });
         let client = Client::new(Arc::clone(&api), MANAGER);
-        bootstrap_objects(&client, &api.registry).await?;
+        bootstrap_objects(&client, &api.registry, &config.grants).await?;
         api.policy.store(Arc::new(rights::compile(&client)));
         let mut loops = lifecycle::start(&Client::new(Arc::clone(&api), LIFECYCLE));
         loops.spawn(rights::follow(Arc::clone(&api), client));
@@ -222,7 +249,11 @@ impl Server {
 }
 
 /// Writes what every cluster starts with, and brings up to date what the server manages itself.
-async fn bootstrap_objects(client: &Client, registry: &Registry) -> Result<(), ServerError> {
+async fn bootstrap_objects(
+    client: &Client,
+    registry: &Registry,
+    grants: &[Grant],
+) -> Result<(), ServerError> {
     let namespaces = ResourceRef::new("", "v1", "namespaces", "Namespace", Scope::Cluster);
     let mut objects: Vec<(ResourceRef, Value)> = NAMESPACES
         .iter()
@@ -230,7 +261,7 @@ async fn bootstrap_objects(client: &Client, registry: &Registry) -> Result<(), S
             (namespaces.clone(), json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
         })
         .collect();
-    objects.extend(bootstrap::objects(registry));
+    objects.extend(bootstrap::objects(registry, grants));
     objects.retain(|(resource, _)| client.serves(resource));
     // All at once, so that the store makes them durable in few steps: an empty host starts in this time.
     let writes = objects.into_iter().map(|(resource, object)| async move {

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use koinon_dns::Limit;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{ServerArgs, Switch};
+use crate::args::{LimitArgs, ServerArgs, Switch};
 use crate::compose::host::{self, Settings};
 use crate::compose::observe;
 use crate::exit::Outcome;
@@ -12,7 +12,14 @@ use crate::render;
 
 /// Warnings, and what an operator should know of members and the host. That a member cannot be dialled is told by its
 /// session, once, and not by the client at each attempt.
-const LOG_DEFAULT: &str = "warn,kube_client=off,koinon=info,koinon_syncer=info,koinon_controllers=info";
+pub(crate) const LOG_DEFAULT: &str =
+    "warn,kube_client=off,koinon=info,koinon_syncer=info,koinon_controllers=info";
+
+/// The limit that a command line asks for.
+pub(crate) fn limit(args: LimitArgs) -> Option<Limit> {
+    let limit = Limit { per_second: args.dns_rate_limit, dry_run: args.dns_rate_limit_dry_run };
+    (limit.per_second > 0).then_some(limit)
+}
 
 /// Runs the host.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
@@ -21,14 +28,12 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
         Switch::On => Some(args.dns_listen),
         Switch::Off => None,
     };
-    let dns_limit = (args.dns_rate_limit > 0)
-        .then_some(Limit { per_second: args.dns_rate_limit, dry_run: args.dns_rate_limit_dry_run });
     let settings = Settings {
         data_dir: args.data_dir,
         listen: args.listen,
         advertise: args.advertise,
         dns_listen,
-        dns_limit,
+        dns_limit: limit(args.limit),
     };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;

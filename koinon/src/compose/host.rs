@@ -69,15 +69,17 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let store = open_store(data_dir).await?;
     let authority = Authority::open(&data_dir.join("pki"))?;
     let (stop, stopped) = watch::channel(false);
-    let (names, dns) = names::start(&settings, stopped.clone())?;
+    let (mut ends, dns) = names::start(&settings, stopped.clone())?;
     let mut config = Config::new(Arc::new(store), kinds::registry()?, authority);
     config.admissions = vec![koinon_controllers::kinds::admission()];
     config.metrics = Some(render);
-    config.pages = dns.iter().map(names::resolve_page).collect();
+    config.pages = std::mem::take(&mut ends.pages);
+    config.grants = vec![names::grant()];
     let server = Arc::new(Server::open(config).await?);
     let mut tasks = Tasks { set: JoinSet::new() };
     let server_names = server_names(&settings, api_address);
-    let kubeconfig = write_kubeconfig(&server, data_dir, api_address)?;
+    let kubeconfig = write_kubeconfig(&server, data_dir, api_address, "admin.kubeconfig", ADMIN)?;
+    write_kubeconfig(&server, data_dir, api_address, "dns-node.kubeconfig", names::NODES)?;
     tasks.spawn("API", {
         let (server, stopped) = (Arc::clone(&server), stopped.clone());
         async move { server.serve(listener, &server_names, stopped).await.context("serve the API") }
@@ -89,7 +91,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
             Ok(())
         });
     }
-    fleet::start(&server, names, &stopped, &mut tasks);
+    fleet::start(&server, ends, &stopped, &mut tasks);
     Ok(Running { api_address, dns_address, kubeconfig, server, stop, tasks: tasks.set })
 }
 
@@ -153,7 +155,7 @@ impl Tasks {
 }
 
 /// Makes a folder that only its owner may enter.
-fn make_private(folder: &Path) -> std::io::Result<()> {
+pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
@@ -180,8 +182,14 @@ fn server_names(settings: &Settings, address: SocketAddr) -> Vec<String> {
     names
 }
 
-/// Writes the administrator's kubeconfig, for the address that reaches this host from where it runs.
-fn write_kubeconfig(server: &Server, data_dir: &Path, address: SocketAddr) -> anyhow::Result<PathBuf> {
+/// Writes the kubeconfig of a user and their group, for the address that reaches this host from where it runs.
+fn write_kubeconfig(
+    server: &Server,
+    data_dir: &Path,
+    address: SocketAddr,
+    file: &str,
+    (user, group): (&str, &str),
+) -> anyhow::Result<PathBuf> {
     let ip = match address {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => "127.0.0.1".to_owned(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => "[::1]".to_owned(),
@@ -189,8 +197,8 @@ fn write_kubeconfig(server: &Server, data_dir: &Path, address: SocketAddr) -> an
         SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
     };
     let url = format!("https://{ip}:{}", address.port());
-    let text = server.authority().kubeconfig(&url, ADMIN.0, ADMIN.1)?;
-    let path = data_dir.join("admin.kubeconfig");
+    let text = server.authority().kubeconfig(&url, user, group)?;
+    let path = data_dir.join(file);
     write_private(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
 }

@@ -1,31 +1,56 @@
-//! The DNS server of the host: the table down, reports up, and the page that explains an answer.
+//! The DNS server of the host, and what other nodes and people ask of it: the table down, reports up, an answer explained.
 
-use std::io::Read as _;
+use std::future::ready;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use koinon_api_server::Page;
-use koinon_dns::Secret;
+use koinon_api_server::request::Query;
+use koinon_api_server::{Grant, Page, Visit};
 use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Config, Running};
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
-use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
+use koinon_types::names::{AnswerReport, NameTable, NameTableReceiver, NameTableSender, ProbeReport};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::host::{Settings, write_private};
+use super::dns_node;
+use super::host::Settings;
 
 /// Where an answer is explained.
 const RESOLVE: &str = "/koinon/resolve";
 
+/// Where nodes get the table of names, and where they report.
+pub(super) const NAMES: &str = "/koinon/names";
+pub(super) const REPORTS_PATH: &str = "/koinon/reports";
+
+/// How long a node's question waits for news: shorter than proxies let a silent connection live.
+const TABLE_WAIT: Duration = Duration::from_secs(25);
+
+/// Bytes of one post of reports: what a node says of some 200,000 names.
+const REPORTS_BYTES_MAX: usize = 32 << 20;
+
+/// What the DNS nodes may do.
+pub(super) fn grant() -> Grant {
+    let paths = vec![("get", NAMES), ("post", REPORTS_PATH)];
+    Grant { role: "koinon:dns-node", group: NODES.1, paths }
+}
+
+/// The user of dns-node.kubeconfig, and the group that nodes belong to.
+pub(super) const NODES: (&str, &str) = ("koinon-dns-node", "koinon:dns-nodes");
+
+/// What a node posts.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Reports {
+    pub(super) probes: Vec<ProbeReport>,
+    pub(super) answers: Vec<AnswerReport>,
+}
+
 /// Reports that wait for the controllers: one per name and second, for as long as a pass over the fleet takes.
 const REPORTS: usize = 4096;
-
-/// The file with the secret of cookies, in the data folder.
-const SECRET: &str = "dns-cookies.secret";
 
 /// What the host's own node calls itself.
 const VANTAGE: &str = "host";
@@ -38,6 +63,8 @@ pub(super) struct Ends {
     pub(super) probes: mpsc::Receiver<ProbeReport>,
     /// What is answered.
     pub(super) answers: mpsc::Receiver<AnswerReport>,
+    /// What other nodes and people ask.
+    pub(super) pages: Vec<Page>,
 }
 
 /// Starts the DNS server, if names are to be served.
@@ -50,8 +77,11 @@ pub(super) fn start(
 ) -> anyhow::Result<(Ends, Option<Running>)> {
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
-    let ends = Ends { table, probes, answers };
-    let Some(listen) = settings.dns_listen else { return Ok((ends, None)) };
+    let mut pages =
+        vec![table_page(follow.clone()), reports_page(probe_sender.clone(), answer_sender.clone())];
+    let Some(listen) = settings.dns_listen else {
+        return Ok((Ends { table, probes, answers, pages }, None));
+    };
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
     let data_dir = Some(settings.data_dir.clone());
     let config = Config {
@@ -59,56 +89,86 @@ pub(super) fn start(
         n_threads,
         vantage: VANTAGE.to_owned(),
         nsid: VANTAGE.try_into().context("name the node")?,
-        secret: secret(&settings.data_dir)?,
+        secret: dns_node::secret(&settings.data_dir)?,
         limit: settings.dns_limit,
         seed: seed(),
         data_dir,
     };
     let running = serve::start(config, follow, probe_sender, answer_sender, stop)
         .context("serve names; choose another address with --dns-listen, or --dns=off")?;
-    Ok((ends, Some(running)))
-}
-
-/// What cookies are made with: drawn once and kept, so that a restart forgets no client.
-fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
-    let path = data_dir.join(SECRET);
-    let drawn = match std::fs::read(&path) {
-        Ok(kept) => kept.try_into().ok(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
-    };
-    if let Some(kept) = drawn {
-        return Ok(Secret::new(kept));
-    }
-    let mut bytes = [0; 32];
-    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
-    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
-    write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
-    Ok(Secret::new(bytes))
+    pages.push(resolve_page(&running));
+    Ok((Ends { table, probes, answers, pages }, Some(running)))
 }
 
 /// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.
-fn seed() -> [u64; 2] {
+pub(super) fn seed() -> [u64; 2] {
     use std::hash::{BuildHasher as _, RandomState};
     [RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8)]
 }
 
 /// The page behind `koinon resolve`.
-pub(super) fn resolve_page(dns: &Running) -> Page {
+fn resolve_page(dns: &Running) -> Page {
     let snapshots = dns.snapshots();
+    let answer = move |query: &Query| {
+        let client: IpAddr = match query.text("client") {
+            "" => IpAddr::from([127, 0, 0, 1]),
+            text => {
+                text.parse().map_err(|_| Status::bad_request(format!("client: {text} is no IP address")))?
+            }
+        };
+        let kind = if query.text("type").is_empty() { "A" } else { query.text("type") };
+        explain(&snapshots(), query.text("name"), kind, client, now())
+            .map_err(|unclear| Status::bad_request(unclear.to_string()))
+    };
     Page {
         path: RESOLVE.to_owned(),
-        answer: Arc::new(move |query| {
-            let client: IpAddr = match query.text("client") {
-                "" => IpAddr::from([127, 0, 0, 1]),
-                text => text
-                    .parse()
-                    .map_err(|_| Status::bad_request(format!("client: {text} is no IP address")))?,
+        body_bytes_max: None,
+        answer: Arc::new(move |visit: Visit| Box::pin(ready(answer(&visit.query)))),
+    }
+}
+
+/// Where nodes ask for the table of names: `after` is the generation they have, and the answer waits for another.
+fn table_page(table: NameTableReceiver) -> Page {
+    let answer = move |visit: Visit| {
+        let mut table = table.clone();
+        async move {
+            let known = match visit.query.text("after") {
+                "" => None,
+                text => Some(text.parse::<u64>().map_err(|_| {
+                    Status::bad_request(format!("after: {text} is no generation; a number is expected"))
+                })?),
             };
-            let kind = if query.text("type").is_empty() { "A" } else { query.text("type") };
-            explain(&snapshots(), query.text("name"), kind, client, now())
-                .map_err(|unclear| Status::bad_request(unclear.to_string()))
-        }),
+            let news = table.wait_for(|table| table.generation > 0 && Some(table.generation) != known);
+            match tokio::time::timeout(TABLE_WAIT, news).await {
+                Ok(Ok(table)) => {
+                    serde_json::to_value(&**table).map_err(|error| Status::internal(&error.to_string()))
+                }
+                Ok(Err(_)) => Err(Status::unavailable("the host is stopping")),
+                Err(_) => Ok(json!({})),
+            }
+        }
+    };
+    Page {
+        path: NAMES.to_owned(),
+        body_bytes_max: None,
+        answer: Arc::new(move |visit| Box::pin(answer(visit))),
+    }
+}
+
+/// Where nodes tell what they see and serve.
+fn reports_page(probes: mpsc::Sender<ProbeReport>, answers: mpsc::Sender<AnswerReport>) -> Page {
+    let answer = move |visit: Visit| {
+        let posted: Reports = serde_json::from_slice(&visit.body.unwrap_or_default())
+            .map_err(|error| Status::bad_request(format!("the reports cannot be read: {error}")))?;
+        // What finds no room is told again within seconds.
+        let n_taken = posted.probes.into_iter().filter_map(|report| probes.try_send(report).ok()).count()
+            + posted.answers.into_iter().filter_map(|report| answers.try_send(report).ok()).count();
+        Ok(json!({"taken": n_taken}))
+    };
+    Page {
+        path: REPORTS_PATH.to_owned(),
+        body_bytes_max: Some(REPORTS_BYTES_MAX),
+        answer: Arc::new(move |visit| Box::pin(ready(answer(visit)))),
     }
 }
 

@@ -10,6 +10,7 @@ use koinon_machinery::Value;
 use serde_json::json;
 
 use crate::registry::{Registry, ResourceRef, Scope};
+use crate::server::Grant;
 
 /// Roles that are given to ServiceAccounts and people by name.
 const PATHS_FOR_EVERYONE: [&str; 5] = ["/healthz", "/livez", "/readyz", "/version", "/version/"];
@@ -41,7 +42,7 @@ enum Level {
 }
 
 /// The objects that every cluster starts with, each with the resource it belongs to.
-pub fn objects(registry: &Registry) -> Vec<(ResourceRef, Value)> {
+pub fn objects(registry: &Registry, grants: &[Grant]) -> Vec<(ResourceRef, Value)> {
     let everything = json!([
         {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
         {"verbs": ["*"], "nonResourceURLs": ["*"]},
@@ -72,7 +73,13 @@ pub fn objects(registry: &Registry) -> Vec<(ResourceRef, Value)> {
     let roles = roles.into_iter().map(|(name, rules)| (cluster_roles(), role(name, &rules)));
     let bindings =
         bindings.into_iter().map(|(name, groups)| (cluster_role_bindings(), binding(name, &groups)));
-    roles.chain(bindings).collect()
+    let granted = grants.iter().flat_map(|grant| {
+        let rule = |(verb, path): &(&str, &str)| json!({"verbs": [verb], "nonResourceURLs": [path]});
+        let rules = Value::Array(grant.paths.iter().map(rule).collect());
+        let role = (cluster_roles(), role(grant.role, &rules));
+        [role, (cluster_role_bindings(), binding(grant.role, &[grant.group]))]
+    });
+    roles.chain(bindings).chain(granted).collect()
 }
 
 fn role(name: &str, rules: &Value) -> Value {

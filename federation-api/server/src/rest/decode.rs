@@ -52,12 +52,24 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    read_up_to(headers, body, BODY_BYTES_MAX).await
+}
+
+/// Reads the whole body of a request that may have so many bytes.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) async fn read_up_to<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Raw, Status>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+    match Limited::new(body, bytes_max).collect().await {
         Ok(collected) => Ok(Raw { media_type, bytes: collected.to_bytes() }),
         Err(error) if error.is::<LengthLimitError>() => {
-            Err(Status::too_large(&format!("limit is {BODY_BYTES_MAX}")))
+            Err(Status::too_large(&format!("limit is {bytes_max}")))
         }
         Err(error) => Err(Status::bad_request(format!("unable to read the request body: {error}"))),
     }

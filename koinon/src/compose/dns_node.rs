@@ -1,0 +1,226 @@
+//! A DNS node of its own: follows the host's table of names, serves it, and tells what it sees.
+//!
+//! ```text
+//! host /koinon/names ─► table ─► DNS server ─► reports ─► host /koinon/reports
+//! ```
+//! A node keeps the last table in its folder, so it starts and goes on without the host, and keeps probing.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use koinon_dns::serve::{self, Config};
+use koinon_dns::{Limit, Secret};
+use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
+use serde_json::Value;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+use super::host::{make_private, write_private};
+use super::names::{NAMES, REPORTS_PATH, Reports, seed};
+use crate::host::Host;
+
+/// Waits after a failure to reach the host, the first and the longest: changes arrive soon after it is back.
+const RETRY_MIN: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+
+/// How long reports are gathered before they are posted: a verdict waits no longer, and a busy node posts ten times a second.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// Reports that are posted together: as many as fit the host's limit with room to spare.
+const TOGETHER_MAX: usize = 1024;
+
+/// Reports that wait to be posted; what finds no room is made again within seconds.
+const QUEUE: usize = 4096;
+
+/// How long the host may take to take reports in.
+const POST_MAX: Duration = Duration::from_secs(5);
+
+/// How long the server may take to end.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The file with the secret of cookies, in the data folder.
+const SECRET: &str = "dns-cookies.secret";
+
+/// How a node is run.
+pub(crate) struct Settings {
+    pub(crate) node: String,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) listen: SocketAddr,
+    pub(crate) cookie_secret: Option<PathBuf>,
+    pub(crate) limit: Option<Limit>,
+    pub(crate) host: Host,
+}
+
+/// A node that serves.
+pub(crate) struct Running {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinSet<()>,
+    /// Ends when it is dropped.
+    _links: JoinSet<()>,
+}
+
+/// Starts a node; it serves what it kept until the host says otherwise.
+///
+/// # Errors
+/// When it cannot, with what to do about it.
+pub(crate) fn start(settings: Settings) -> anyhow::Result<Running> {
+    let Settings { node, data_dir, listen, cookie_secret, limit, host } = settings;
+    make_private(&data_dir).with_context(|| {
+        format!("make the data folder {}; choose another with --data-dir", data_dir.display())
+    })?;
+    let secret = match cookie_secret {
+        Some(file) => given_secret(&file)?,
+        None => secret(&data_dir)?,
+    };
+    let (table, follow) = watch::channel(Arc::<NameTable>::default());
+    let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+    let (stop, stopped) = watch::channel(false);
+    let config = Config {
+        listen,
+        n_threads: std::thread::available_parallelism().map_or(1, usize::from),
+        vantage: node.clone(),
+        nsid: node.as_str().try_into().context("--node")?,
+        secret,
+        limit,
+        seed: seed(),
+        data_dir: Some(data_dir),
+    };
+    let running = serve::start(config, follow, probe_sender, answer_sender, stopped)
+        .context("serve names; choose another address with --dns-listen")?;
+    let address = running.address();
+    let (mut server, mut links) = (JoinSet::new(), JoinSet::new());
+    server.spawn(running.run());
+    links.spawn(follow_host(host.clone(), table));
+    links.spawn(report(host, probes, answers));
+    Ok(Running { address, stop, server, _links: links })
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Where names are served.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops serving.
+    pub(crate) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let ended = async { while self.server.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_MAX, ended).await.is_err() {
+            self.server.abort_all();
+        }
+    }
+}
+
+/// Follows the host's table, generation by generation. A host that cannot be reached changes nothing.
+async fn follow_host(host: Host, table: NameTableSender) {
+    let (mut known, mut pause, mut is_reached) = (None::<u64>, RETRY_MIN, None);
+    loop {
+        let after = known.map_or(String::new(), |generation| format!("?after={generation}"));
+        let asked = host.read(&format!("{NAMES}{after}")).await;
+        match asked.and_then(read_table) {
+            Ok(news) => {
+                if is_reached != Some(true) {
+                    info!(host = host.server(), "following the host's names");
+                }
+                (pause, is_reached) = (RETRY_MIN, Some(true));
+                if let Some(news) = news {
+                    known = Some(news.generation);
+                    table.send_replace(Arc::new(news));
+                }
+            }
+            Err(error) => {
+                if is_reached != Some(false) {
+                    warn!(
+                        error = format!("{error:#}"),
+                        "cannot follow the host's names; serving the last ones"
+                    );
+                }
+                is_reached = Some(false);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_MAX);
+            }
+        }
+    }
+}
+
+/// The table in the host's answer; none when there is no news.
+fn read_table(told: Value) -> anyhow::Result<Option<NameTable>> {
+    if told.get("generation").is_none() {
+        return Ok(None);
+    }
+    serde_json::from_value(told).map(Some).context("read the host's names; is it of another version?")
+}
+
+/// Posts what the server reports, gathered.
+async fn report(
+    host: Host,
+    mut probes: mpsc::Receiver<ProbeReport>,
+    mut answers: mpsc::Receiver<AnswerReport>,
+) {
+    loop {
+        let mut reports = Reports::default();
+        tokio::select! {
+            Some(report) = probes.recv() => reports.probes.push(report),
+            Some(report) = answers.recv() => reports.answers.push(report),
+            else => return,
+        }
+        tokio::time::sleep(GATHER).await;
+        while reports.probes.len() < TOGETHER_MAX
+            && let Ok(report) = probes.try_recv()
+        {
+            reports.probes.push(report);
+        }
+        while let Ok(report) = answers.try_recv() {
+            // Each is complete, so only the last one counts.
+            reports.answers = vec![report];
+        }
+        let Ok(body) = serde_json::to_value(&reports) else { continue };
+        // That the host is away is told by who follows it; what it missed is reported again.
+        let posted = tokio::time::timeout(POST_MAX, host.post(REPORTS_PATH, &body)).await;
+        if !matches!(posted, Ok(Ok(_))) {
+            tracing::debug!("the host did not take reports");
+        }
+    }
+}
+
+/// What cookies are made with: drawn once and kept, so that a restart forgets no client.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub(super) fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
+    let path = data_dir.join(SECRET);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("read {}", path.display()));
+        }
+        Ok(kept) => {
+            if let Ok(kept) = kept.try_into() {
+                return Ok(Secret::new(kept));
+            }
+        }
+        Err(_) => {}
+    }
+    let mut bytes = [0; 32];
+    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
+    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
+    write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
+    Ok(Secret::new(bytes))
+}
+
+/// A secret that the operator gives to every node.
+fn given_secret(file: &Path) -> anyhow::Result<Secret> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let length = bytes.len();
+    let bytes = bytes.try_into().map_err(|_| {
+        anyhow::anyhow!("--cookie-secret {}: it has {length} bytes, and 32 are expected", file.display())
+    })?;
+    Ok(Secret::new(bytes))
+}
