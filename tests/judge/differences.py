@@ -92,7 +92,7 @@ def is_bare(said, rcode):
 
 DIFFERENCES = (
     Difference("ANY is answered with one HINFO record (RFC 8482 section 4.2)", "any", any_is_minimal),
-    Difference("a meta type that has no meaning is NOTIMP (RFC 8906 section 3.1.2)", "any", meta_type),
+    Difference("a meta type that has no meaning is NOTIMP (RFC 8906 section 7)", "any", meta_type),
     Difference("a question for NXNAME is FORMERR (RFC 9824 section 3.5)", "any", nxname),
     Difference(
         "an alias in an unsigned zone is followed for RRSIG and NSEC too (RFC 1034 section 4.3.2, step 3a)",
