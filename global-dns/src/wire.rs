@@ -50,6 +50,8 @@ pub mod rtype {
     pub const DS: u16 = 43;
     /// First of the Q and meta types (RFC 6895 §3.1), which no zone may hold.
     pub const META_FIRST: u16 = 128;
+    /// Says in a proof that a name does not exist; never a question (RFC 9824 §3.5).
+    pub const NXNAME: u16 = 128;
     /// Key exchange for TSIG.
     pub const TKEY: u16 = 249;
     /// Transaction signature.

@@ -8,6 +8,7 @@ mod workspace;
 
 mod bench;
 mod codegen;
+mod judge;
 mod kube_assets;
 mod needs;
 mod test;
@@ -51,6 +52,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Holds a running host against the standards with programs that are not ours; writes target/judge/<name>.json
+    Judge {
+        /// dns
+        name: judge::Name,
+        /// Passed on to the judge: --queries N, --seed N
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,5 +80,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::KubeAssets => kube_assets::prepare(&workspace),
         Task::Codegen { check } => codegen::run(check),
         Task::Bench { name, arguments } => bench::run(&workspace, name, &arguments),
+        Task::Judge { name, arguments } => judge::run(&workspace, name, &arguments),
     }
 }

@@ -1,4 +1,4 @@
-//! What tests need from the machine besides the Kubernetes assets.
+//! What tests and judges need from the machine besides the Kubernetes assets.
 
 use std::process::{Command, Stdio};
 
@@ -6,20 +6,50 @@ use anyhow::{Result, bail};
 
 use crate::workspace::run;
 
-/// Makes sure that `dig` is there: names are judged by a client that is not ours.
+/// A program that is not ours, and where it comes from.
+pub(crate) struct Need {
+    pub name: &'static str,
+    /// The program and arguments with which it does nothing and ends well.
+    pub works: &'static [&'static str],
+    /// Debian's package.
+    pub package: &'static str,
+    /// Who has it elsewhere.
+    pub provide: &'static str,
+}
+
+/// Names are judged by a client that is not ours.
+pub(crate) const DIG: Need = Need {
+    name: "dig",
+    works: &["dig", "-v"],
+    package: "bind9-dnsutils",
+    provide: "provide `dig` on PATH (package bind9-dnsutils or bind-utils)",
+};
+
+/// Makes sure that all of `needs` are there.
 ///
 /// # Errors
-/// Says what to provide when it is missing and cannot be installed from Debian's packages.
-pub(crate) fn prepare() -> Result<()> {
-    if works("dig", "-v") {
-        println!("dig: there");
+/// Says what to provide when something is missing and cannot be installed from Debian's packages.
+pub(crate) fn prepare(needs: &[Need]) -> Result<()> {
+    let mut missing = Vec::new();
+    for need in needs {
+        if need.is_there() {
+            println!("{}: there", need.name);
+        } else {
+            missing.push(need);
+        }
+    }
+    if missing.is_empty() {
         return Ok(());
     }
-    const PROVIDE: &str = "provide `dig` on PATH (package bind9-dnsutils or bind-utils)";
-    if !works("apt-get", "--version") || !is_root() {
-        bail!("`dig` is missing, and only root with apt-get can install it here; {PROVIDE}");
+    let named = |field: fn(&Need) -> &'static str, between: &str| {
+        missing.iter().map(|need| field(need)).collect::<Vec<_>>().join(between)
+    };
+    if !works(&["apt-get", "--version"]) || !is_root() {
+        let (names, provide) = (named(|need| need.name, ", "), named(|need| need.provide, "; "));
+        bail!("missing: {names}; only root with apt-get can install that here; {provide}");
     }
-    println!("dig: missing, installing bind9-dnsutils");
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    println!("missing: {}; installing {}", named(|need| need.name, ", "), packages.join(", "));
     let apt = |arguments: &[&str]| {
         run(Command::new("apt-get")
             .args(arguments)
@@ -27,15 +57,22 @@ pub(crate) fn prepare() -> Result<()> {
             .stdin(Stdio::null()))
     };
     apt(&["update", "-q"])?;
-    apt(&["install", "-q", "-y", "--no-install-recommends", "bind9-dnsutils"])?;
-    if !works("dig", "-v") {
-        bail!("`dig` is still missing after installing bind9-dnsutils; {PROVIDE}");
+    apt(&[&["install", "-q", "-y", "--no-install-recommends"], &packages[..]].concat())?;
+    if let Some(Need { name, package, provide, .. }) = missing.iter().find(|need| !need.is_there()) {
+        bail!("`{name}` is still missing after installing {package}; {provide}");
     }
     Ok(())
 }
 
-fn works(program: &str, argument: &str) -> bool {
-    let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
+impl Need {
+    fn is_there(&self) -> bool {
+        works(self.works)
+    }
+}
+
+fn works(command: &[&str]) -> bool {
+    let Some((program, arguments)) = command.split_first() else { return false };
+    let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
     status.is_ok_and(|status| status.success())
 }
 

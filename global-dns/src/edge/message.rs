@@ -90,8 +90,9 @@ fn judge<'a>(head: Head<'a>, question: Asking<'a>, extras: &Extras<'a>) -> Readi
     match question.rtype {
         rtype::AXFR | rtype::IXFR => Reading::Failed(head, Rcode::Refused),
         rtype::TKEY | rtype::MAILA | rtype::MAILB => Reading::Failed(head, Rcode::NotImp),
-        rtype::OPT | rtype::TSIG => Reading::Failed(head, Rcode::FormErr),
-        // The rest of the Q and meta types is unassigned or never a question.
+        // Asking for NXNAME must be called an error (RFC 9824 §3.5).
+        rtype::OPT | rtype::TSIG | rtype::NXNAME => Reading::Failed(head, Rcode::FormErr),
+        // The rest of the Q and meta types is unassigned or never a question (RFC 8906 §7).
         other if (rtype::META_FIRST..rtype::ANY).contains(&other) => Reading::Failed(head, Rcode::NotImp),
         other => Reading::Asked(head, Asked { name: question.name, rtype: other }),
     }

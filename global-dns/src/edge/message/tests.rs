@@ -72,6 +72,7 @@ fn malformed_queries_are_called_so() {
         ("a pointer forward", packet([0, 0], [1, 0, 0, 1], &[&asked, b"\xc0\xff", &opt(0, b"")[1..]])),
         ("a question about OPT", packet([0, 0], [1, 0, 0, 0], &[&question(41, 1)])),
         ("a question about TSIG", packet([0, 0], [1, 0, 0, 0], &[&question(250, 1)])),
+        ("a question about NXNAME", packet([0, 0], [1, 0, 0, 0], &[&question(128, 1)])),
     ] {
         assert_eq!(failed(&packet), Rcode::FormErr, "{what}");
     }
