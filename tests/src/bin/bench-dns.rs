@@ -18,7 +18,8 @@ use koinon_tests::load::datagrams::{Datagrams, WIDTH, echo};
 use koinon_tests::load::report::{line, write};
 use koinon_tests::load::threads::cpu_time;
 use koinon_types::names::{
-    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Ttl, Zone,
+    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Transfer,
+    Ttl, Zone,
 };
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -168,7 +169,13 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         minimum: 60,
         ttl: 300,
     };
-    let zone = Zone { apex: "global.example".to_owned(), soa, name_servers: Vec::new(), records: Vec::new() };
+    let zone = Zone {
+        apex: "global.example".to_owned(),
+        soa,
+        name_servers: Vec::new(),
+        records: Vec::new(),
+        transfer: Transfer::default(),
+    };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();
     records.sort_by(|one, other| one.host.cmp(&other.host));
     NameTable { generation, zones: vec![zone], records }

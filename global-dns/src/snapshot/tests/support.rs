@@ -9,7 +9,7 @@ use hickory_proto::rr::Record as WireRecord;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
-    StaticRecord, Target, Ttl, Zone,
+    StaticRecord, Target, Transfer, Ttl, Zone,
 };
 
 use crate::edge::handler::{RESPONSE_MAX, Transport, respond};
@@ -42,6 +42,7 @@ pub(crate) fn zone(apex: &str, lines: &str) -> Zone {
         },
         name_servers: vec![NameServer { name: "ns.elsewhere".into(), addresses: Vec::new() }],
         records: records.collect(),
+        transfer: Transfer::default(),
     }
 }
 
