@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
-use super::handler::{RESPONSE_MAX, Transport, respond};
+use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::fast::{Bailout, now, send_one};
 use crate::metrics::{Drop, Metrics};
 use crate::snapshot::Snapshot;
@@ -30,7 +30,8 @@ pub(crate) async fn run(
         };
         let Some(Bailout { packet, peer, socket }) = bailout else { return };
         let answered = respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, now(), &mut out);
-        let Some((length, rcode)) = answered else {
+        // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
+        let Some(Reply::Message { length, rcode }) = answered else {
             metrics.dropped(Drop::Ignored, 1);
             continue;
         };
