@@ -1,7 +1,7 @@
 //! Which names are served, with which endpoints? Publishes the table that every DNS node follows.
 //!
 //! ```text
-//! zones, records ─────────────┐
+//! zones, records, keys ───────┐
 //! what members say of Services ┼─► gather ─► steer ─► NameTable (one generation) ─► DNS nodes
 //! verdicts on clusters ───────┘                           │
 //! what nodes probe and answer ─────────────────────────────┴─► status of records and zones
@@ -11,6 +11,7 @@
 //! when it says something else. Statuses follow at their own pace.
 
 mod backends;
+mod keys;
 mod table;
 mod told;
 mod workloads;
@@ -146,7 +147,7 @@ struct Names {
 impl Names {
     fn of_host(links: Links) -> Self {
         let own = [resources::zones(), resources::records(), resources::namespaces(), resources::clusters()];
-        let more = [resources::services(), resources::ingresses()];
+        let more = [resources::services(), resources::ingresses(), resources::secrets()];
         let followed = own.into_iter().chain(more).chain(resources::workloads()).chain(bindings::resources());
         Self {
             sources: Sources::follow(&links.client, followed),
@@ -172,6 +173,8 @@ impl Names {
                 }
             } else if workloads::is_workload(change) {
                 self.workloads.take(change)
+            } else if *change.resource == resources::secrets() {
+                keys::is_key(&change.object)
             } else {
                 true
             };

@@ -1,6 +1,10 @@
 //! The full reading of any message, over TCP and for what the fast path leaves.
 
-mod message;
+pub(crate) mod message;
+
+pub(crate) mod tsig;
+
+pub(crate) mod transfer;
 
 pub(crate) mod handler;
 

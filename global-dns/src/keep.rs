@@ -1,10 +1,11 @@
 //! The last table on disk: what a node answers with when it starts before its host does, or without it.
 //!
 //! The file is replaced as a whole, so that it is always one table, old or new. One that cannot be read is no reason
-//! not to start: the host sends its table anyway.
+//! not to start: the host sends its table anyway. The keys of transfers are in it, so nobody else may read it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,11 +65,21 @@ fn save(folder: &Path, kept: &Kept) -> io::Result<()> {
     let content = Content { table: &*kept.table, last_good: kept.last_good.iter().collect::<Vec<_>>() };
     fs::create_dir_all(folder)?;
     let temporary = folder.join(FILE).with_extension("new");
-    let mut writer = BufWriter::new(File::create(&temporary)?);
+    let mut writer = BufWriter::new(create_private(&temporary)?);
     serde_json::to_writer(&mut writer, &content)?;
     writer.flush()?;
     writer.get_ref().sync_all()?;
     fs::rename(&temporary, folder.join(FILE))
+}
+
+/// Creates an empty file that only its owner can read. One that an earlier run left half-written goes first, because it
+/// would keep its mode.
+fn create_private(file: &Path) -> io::Result<File> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
 }
 
 /// Keeps the latest of what it is sent, until the sender is gone and the last is written.
@@ -110,6 +121,18 @@ mod tests {
         save(folder.path(), &kept).unwrap();
         let read = load(folder.path());
         assert_eq!((read.table, read.last_good), (kept.table, kept.last_good));
+    }
+
+    #[test]
+    fn nobody_else_can_read_what_is_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let left = folder.path().join(FILE).with_extension("new");
+        fs::write(&left, "half").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o644)).unwrap();
+        save(folder.path(), &Kept::default()).unwrap();
+        let mode = fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! query ─► fast (a thread per core) ─ anything unusual ─► edge (bounded) ─► the same snapshot
-//! table, probes ─► publish ─► snapshot::build ─► swap
+//! table, probes ─► publish ─► snapshot::build ─► swap ─► notify
 //!    keep ◄──────────┘ the last table, for the next start
 //! ```
 
@@ -25,6 +25,8 @@ mod probe;
 mod publish;
 
 mod keep;
+
+mod notify;
 
 pub mod serve;
 

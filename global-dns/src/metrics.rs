@@ -23,6 +23,8 @@ const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
 const NAMES: &str = "koinon_dns_names_count";
 const REFUSED: &str = "koinon_dns_refused_count";
 const CONNECTIONS: &str = "koinon_dns_tcp_connections_count";
+const TRANSFERS: &str = "koinon_dns_transfers_total";
+const NOTICES: &str = "koinon_dns_notices_total";
 const PROBES: &str = "koinon_dns_probes_total";
 const STALE_TABLES: &str = "koinon_dns_stale_tables_total";
 
@@ -42,6 +44,8 @@ pub fn describe() {
     describe_gauge!(NAMES, "Names in the snapshot, empty non-terminals included");
     describe_gauge!(REFUSED, "Names of the table that could not be served");
     describe_gauge!(CONNECTIONS, "Open TCP connections");
+    describe_counter!(TRANSFERS, "Zones sent to secondaries, by outcome");
+    describe_counter!(NOTICES, "Changes of zones told to secondaries, by outcome");
     describe_counter!(PROBES, "Probes made, by outcome");
     describe_counter!(STALE_TABLES, "Tables ignored because a newer one was known");
 }
@@ -88,6 +92,10 @@ pub(crate) struct Metrics {
     pub(crate) names: Gauge,
     pub(crate) refused: Gauge,
     pub(crate) connections: Gauge,
+    transfers_completed: Counter,
+    transfers_broken: Counter,
+    notices_answered: Counter,
+    notices_lost: Counter,
     pub(crate) probes_passed: Counter,
     pub(crate) probes_failed: Counter,
     pub(crate) probes_unmade: Counter,
@@ -115,6 +123,10 @@ impl Metrics {
             names: gauge!(NAMES),
             refused: gauge!(REFUSED),
             connections: gauge!(CONNECTIONS),
+            transfers_completed: counter!(TRANSFERS, "outcome" => "completed"),
+            transfers_broken: counter!(TRANSFERS, "outcome" => "broken"),
+            notices_answered: counter!(NOTICES, "outcome" => "answered"),
+            notices_lost: counter!(NOTICES, "outcome" => "lost"),
             probes_passed: counter!(PROBES, "outcome" => "passed"),
             probes_failed: counter!(PROBES, "outcome" => "failed"),
             probes_unmade: counter!(PROBES, "outcome" => "unmade"),
@@ -138,6 +150,22 @@ impl Metrics {
         }
         if withheld > 0 {
             self.withheld.increment(withheld);
+        }
+    }
+
+    /// Counts a transfer that was begun.
+    pub(crate) fn transferred<E>(&self, outcome: &Result<(), E>) {
+        match outcome {
+            Ok(()) => self.transfers_completed.increment(1),
+            Err(_) => self.transfers_broken.increment(1),
+        }
+    }
+
+    /// Counts a notice to a secondary that was answered, or never was.
+    pub(crate) fn notified<T, E>(&self, outcome: &Result<T, E>) {
+        match outcome {
+            Ok(_) => self.notices_answered.increment(1),
+            Err(_) => self.notices_lost.increment(1),
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! table (newer only) ─┐
 //! findings of probes ─┼─► build ─► swap ─► AnswerReport, ProbeReport
-//! last known good ────┘              └─► keep
+//! last known good ────┘              └─► keep, notify
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ use crate::fast::now;
 use crate::keep::Kept;
 use crate::metrics::{Drop, Metrics};
 use crate::probe::{self, Assignment, Finding, Times};
-use crate::snapshot::{Input, LastGood, Probed, Seed, Snapshot, Verdicts, build};
+use crate::snapshot::{Input, LastGood, Probed, Seed, Snapshot, Verdicts, Versions, build};
 
 /// Findings that wait for the owner: more than arrive while one snapshot of 100,000 names is built.
 const FINDINGS: usize = 4096;
@@ -48,6 +48,8 @@ pub(crate) struct Setup {
     pub(crate) last_good: Arc<LastGood>,
     /// Where the last table goes, if it is kept.
     pub(crate) keeper: Option<watch::Sender<Kept>>,
+    /// Hears the generation of every snapshot.
+    pub(crate) swaps: watch::Sender<u64>,
 }
 
 /// The owner.
@@ -72,14 +74,14 @@ pub(crate) struct Publisher {
 
 /// The first snapshot: what was kept, or nothing at all when that cannot be built.
 pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
-    let verdicts = Verdicts::new();
-    let input =
-        Input { table: &kept.table, verdicts: &verdicts, last_good: &kept.last_good, generation, seed };
+    let (verdicts, before) = (Verdicts::new(), Versions::new());
+    let (table, last_good) = (&kept.table, &*kept.last_good);
+    let input = Input { table, verdicts: &verdicts, last_good, before: &before, generation, seed };
     build(input).unwrap_or_else(|error| {
         error!(%error, "cannot serve the table that was kept");
         let (table, last_good) = (Arc::default(), LastGood::new());
-        let input = Input { table: &table, verdicts: &verdicts, last_good: &last_good, generation, seed };
-        build(input).expect("an empty table is not too large")
+        build(Input { table: &table, last_good: &last_good, ..input })
+            .expect("an empty table is not too large")
     })
 }
 
@@ -234,8 +236,17 @@ impl Publisher {
         let started = Instant::now();
         let (table, seed, generation) = (Arc::clone(&self.table), self.setup.seed, self.generation + 1);
         let (verdicts, last_good) = (std::mem::take(&mut self.verdicts), Arc::clone(&self.setup.last_good));
+        let served = self.snapshot.load_full();
         let building = tokio::task::spawn_blocking(move || {
-            let input = Input { table: &table, verdicts: &verdicts, last_good: &last_good, generation, seed };
+            let (verdicts_now, before) = (&verdicts, served.versions());
+            let input = Input {
+                table: &table,
+                verdicts: verdicts_now,
+                last_good: &last_good,
+                before,
+                generation,
+                seed,
+            };
             let built = build(input).map(|snapshot| (snapshot.remember(&last_good), snapshot));
             (built, verdicts)
         });
@@ -270,6 +281,7 @@ impl Publisher {
         self.metrics.swaps.increment(1);
         debug!(generation = self.generation, table = self.table.generation, "published");
         self.snapshot.store(Arc::new(snapshot));
+        self.setup.swaps.send_replace(self.generation);
         self.report_answers();
         if last_good != *self.setup.last_good {
             self.setup.last_good = Arc::new(last_good);

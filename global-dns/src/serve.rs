@@ -19,6 +19,7 @@ use crate::keep;
 use crate::limit::{Limit, Limiter};
 use crate::metrics::Metrics;
 use crate::node::{Node, Nsid};
+use crate::notify;
 use crate::publish::{self, Links, Publisher, Setup};
 use crate::snapshot::{Seed, Snapshot};
 
@@ -108,7 +109,9 @@ pub fn start(
         tasks.spawn(keep::run(folder, latest, stop.clone()));
         keeper
     });
-    let setup = Setup { vantage, seed, last_good: kept.last_good, keeper };
+    let (swaps, swapped) = watch::channel(generation);
+    tasks.spawn(notify::run(Arc::clone(&snapshot), swapped, metrics.clone(), stop.clone()));
+    let setup = Setup { vantage, seed, last_good: kept.last_good, keeper, swaps };
     let links = Links { table, probes, answers };
     tasks.spawn(Publisher::run(setup, snapshot, links, metrics, stop));
     Ok(running)

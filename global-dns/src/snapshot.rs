@@ -29,6 +29,8 @@ mod choice;
 
 mod compile;
 
+mod content;
+
 mod build;
 
 mod answer;
@@ -44,9 +46,11 @@ use std::sync::Arc;
 use koinon_types::names::{NameTable, Record};
 
 pub use answer::{Answer, Edns, Head, Options, Question, write};
-pub(crate) use answer::{How, Path};
+pub(crate) use answer::{How, OPT, Path};
 pub use build::{BuildError, Input, build};
 pub(crate) use choice::{Choice, mix, site};
+pub(crate) use content::Entry;
+pub use content::{Version, Versions};
 pub use health::{
     EndpointView, Exclusion, LastGood, Mode, ProbeVerdict, Probed, RecordView, TtlReason, Verdicts,
 };
@@ -80,13 +84,14 @@ pub struct Snapshot {
     fixups: Vec<u16>,
     /// Apexes, by zone number.
     apexes: Vec<Name>,
+    versions: Versions,
     /// What was decided for each record of the table; none for those that are not served.
     records: Vec<Option<RecordView>>,
     refused: BTreeMap<String, String>,
 }
 
 impl Snapshot {
-    /// Grows with every snapshot of this node; the serial of its zones is made from it.
+    /// Grows with every snapshot of this node; the serial of a zone is the one in which it changed last.
     pub fn generation(&self) -> u64 {
         self.generation
     }
@@ -129,11 +134,12 @@ struct Parts {
     store: Store,
     nodes: Vec<Node>,
     views: Vec<Option<RecordView>>,
+    versions: Versions,
 }
 
 impl Snapshot {
     fn assemble(input: Input<'_>, parts: Parts) -> Self {
-        let Parts { tree, store, nodes, views } = parts;
+        let Parts { tree, store, nodes, views, versions } = parts;
         Self {
             generation: input.generation,
             table: input.table.clone(),
@@ -147,6 +153,7 @@ impl Snapshot {
             bytes: store.bytes,
             fixups: store.fixups,
             apexes: tree.zones.into_iter().map(|zone| zone.apex).collect(),
+            versions,
             records: views,
             refused: tree.refused,
         }

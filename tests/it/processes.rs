@@ -7,3 +7,4 @@ mod kill_loop;
 mod kubectl_tour;
 mod members;
 mod startup;
+mod transfers;

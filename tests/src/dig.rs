@@ -62,6 +62,42 @@ pub async fn addresses(server: SocketAddr, name: &str) -> Result<Vec<String>> {
     Ok(answer.records.into_iter().filter(|record| record.kind == "A").map(|record| record.data).collect())
 }
 
+/// Copies `zone` from `server`; `kind` is AXFR or IXFR=SERIAL, `options` are dig's own, for instance `-y`.
+///
+/// Shape: every record in the order it came; none when the server, or the key, refused.
+///
+/// # Errors
+/// When dig is not there, or prints what is no record.
+pub async fn transfer(
+    server: SocketAddr,
+    zone: &str,
+    kind: &str,
+    options: &[&str],
+) -> Result<Option<Vec<Record>>> {
+    let mut command = Command::new("dig");
+    command
+        .arg("-r")
+        .arg(format!("@{}", server.ip()))
+        .args(["-p", &server.port().to_string(), "-t", kind, "-q", zone])
+        .args(["+tcp", "+tries=1", "+time=10", "+noall", "+answer"])
+        .args(options);
+    let answer = kubectl::finish(command, "").await;
+    let answer = answer.context("failed to run dig (package bind9-dnsutils or bind-utils)")?;
+    let mut records = Vec::new();
+    for line in answer.stdout.lines().filter(|line| !line.trim().is_empty()) {
+        if line.starts_with("; Transfer failed") || line.contains("Couldn't verify signature") {
+            return Ok(None);
+        }
+        if !line.starts_with(';') {
+            records.push(parse_record(line).with_context(|| format!("failed to read dig's line {line}"))?);
+        }
+    }
+    if !answer.success {
+        bail!("dig {zone} {kind} at {server} got no answer: {} {}", answer.stdout.trim(), answer.stderr);
+    }
+    Ok(Some(records))
+}
+
 fn parse(text: &str) -> Option<Answer> {
     let mut answer = Answer::default();
     let mut in_authority = false;

@@ -12,11 +12,12 @@ use koinon_model::served_name;
 use koinon_model::time::Timestamp;
 use koinon_policies::steering::{self, Candidate, Standing, Withdrawn};
 use koinon_types::conditions::Reason;
-use koinon_types::convert::{self, CheckedRecord, CheckedZone, EndpointSource};
+use koinon_types::convert::{self, CheckedRecord, CheckedTransfer, CheckedZone, EndpointSource};
 use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Target, Withdrawal, Zone};
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
 use super::backends::{Backend, Found};
+use super::keys;
 use crate::cluster_health::{Health, Healths, UNREACHABLE};
 use crate::clusters::Member;
 use crate::resources;
@@ -31,14 +32,16 @@ pub(super) struct Made {
     pub(super) zones: Vec<Zone>,
     pub(super) records: Vec<Record>,
     pub(super) left_out: BTreeMap<RecordRef, (Reason, String)>,
+    /// What of a zone's transfers cannot be used, by apex. Shape: has every zone that has transfers.
+    pub(super) transfers: BTreeMap<String, Vec<String>>,
     /// Clusters that were lost, and have not said since what they run.
     unproven: BTreeSet<ClusterName>,
 }
 
 /// Makes the table. `before` is the one made last, from which endpoints keep since when they are as they are.
 pub(super) fn make(found: Found<'_>, healths: &Healths, before: &Made, now: Timestamp) -> Made {
-    let zones = zones(found.client);
     let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
+    let zones = zones(found.client, &mut made.transfers);
     let mut taken: BTreeMap<String, RecordRef> = BTreeMap::new();
     for (stored, checked) in records(found.client) {
         let source = checked.source.clone();
@@ -73,13 +76,20 @@ fn unproven(healths: &Healths, before: &BTreeSet<ClusterName>) -> BTreeSet<Clust
     healths.iter().filter(is_unproven).map(|(name, _)| name.clone()).collect()
 }
 
-fn zones(client: &Client) -> Vec<CheckedZone> {
+/// Every zone that can be read, with the keys of its transfers; what cannot be used of those goes to `problems`.
+fn zones(client: &Client, problems: &mut BTreeMap<String, Vec<String>>) -> Vec<CheckedZone> {
     let stored = client.list(&resources::zones()).0;
-    stored
+    let mut zones: Vec<CheckedZone> = stored
         .iter()
         .filter(|zone| !zone.is_deleting())
         .filter_map(|zone| convert::dns_zone(&zone.value()).ok())
-        .collect()
+        .collect();
+    for zone in zones.iter_mut().filter(|zone| zone.transfer != CheckedTransfer::default()) {
+        let (transfer, unusable) = keys::resolve(client, &zone.transfer);
+        zone.zone.transfer = transfer;
+        problems.insert(zone.zone.apex.clone(), unusable);
+    }
+    zones
 }
 
 /// Every record that can be read, the oldest first: who asked first has the name.

@@ -304,3 +304,44 @@ async fn a_start_of_the_host_keeps_what_members_have_not_said_again() {
     bench.answers("shop", &["a 192.0.2.1 6", "b 192.0.2.2 2 ClusterUnreachable"]).await;
     assert!(bench.table.borrow().generation >= generation, "generations do not fall");
 }
+
+#[tokio::test]
+async fn a_key_lets_its_owner_copy_a_zone_as_soon_as_it_can_be_read() {
+    let bench = Bench::new().await;
+    let key = json!({"namespace": "shop", "name": "secondary"});
+    let mut wanted = zone(&Value::Null);
+    wanted["metadata"]["name"] = json!("example.org");
+    wanted["spec"]["transfer"] = json!({
+        "allow": [{"cidr": "192.0.2.0/24"}, {"cidr": "0.0.0.0/0", "keyRef": key}],
+        "notify": [{"address": "192.0.2.53", "keyRef": key}],
+    });
+    bench.host.create(&resources::zones(), wanted).await;
+    let transfer = || {
+        let table = bench.table.borrow();
+        table.zones.iter().find(|zone| zone.apex == "example.org").map(|zone| zone.transfer.clone())
+    };
+    let open = eventually("the zone is published", transfer).await;
+    assert_eq!((open.allow.len(), open.notify.len()), (1, 0), "what needs the key waits for it: {open:?}");
+    let says = |reason: &'static str| {
+        let host = &bench.host;
+        eventually(reason, move || {
+            let status = host.read(&resources::zones(), "", "example.org")["status"].clone();
+            let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+            conditions.into_iter().find(|c| c["type"] == "TransfersReady" && c["reason"] == reason)
+        })
+    };
+    let said = says("KeyUnusable").await;
+    let message = said["message"].as_str().unwrap_or_default();
+    assert!(message.contains("allow[1].keyRef: Secret shop/secondary does not exist"), "{message}");
+    assert!(message.contains("notify[0].keyRef"), "{message}");
+
+    let encode = |text: &str| base64::Engine::encode(&base64::engine::general_purpose::STANDARD, text);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "koinon.io/tsig",
+        "metadata": {"namespace": "shop", "name": "secondary"},
+        "data": {"name": encode("secondary.example"), "secret": encode(&encode("sixteen bytes or more"))}});
+    bench.host.create(&resources::secrets(), secret).await;
+    let read = eventually("the key is in the table", || transfer().filter(|t| t.allow.len() == 2)).await;
+    let names: Vec<&str> = read.keys().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["secondary.example", "secondary.example"]);
+    says("Accepted").await;
+}

@@ -179,7 +179,22 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
         conditions: before.conditions.clone(),
         names: i64::try_from(names).unwrap_or(i64::MAX),
     };
-    let finding = Finding { kind: ConditionType::Served, truth, reason, message };
-    conditions::record(&mut status.conditions, &[finding], stored.generation(), now);
+    let mut findings = vec![Finding { kind: ConditionType::Served, truth, reason, message }];
+    findings.extend(transfers(apex, &before, seen));
+    conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
+}
+
+/// Whether everybody that a zone names for transfers is known; said of zones that name somebody, or did.
+fn transfers(apex: &str, before: &DnsZoneStatus, seen: &Seen<'_>) -> Option<Finding> {
+    let kind = ConditionType::TransfersReady;
+    let (truth, reason, message) = match seen.made.transfers.get(apex) {
+        Some(unusable) if !unusable.is_empty() => (Truth::False, Reason::KeyUnusable, unusable.join("; ")),
+        Some(_) => (Truth::True, Reason::Accepted, String::new()),
+        None if before.conditions.iter().any(|condition| condition.kind == kind.as_str()) => {
+            (Truth::True, Reason::Accepted, "nobody is named".to_owned())
+        }
+        None => return None,
+    };
+    Some(Finding { kind, truth, reason, message })
 }

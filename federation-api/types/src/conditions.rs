@@ -45,6 +45,8 @@ words! {
         InForce,
         /// DnsZone, GlobalRecord: it is answered.
         Served,
+        /// DnsZone: everybody that it names for transfers can be known.
+        TransfersReady,
     }
 }
 
@@ -139,6 +141,8 @@ words! {
         AllDown,
         /// Some endpoints are not answered.
         SomeDown,
+        /// A Secret that should hold a key for transfers is missing, or holds none.
+        KeyUnusable,
     }
 }
 

@@ -16,6 +16,7 @@ mod selector;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod zone;
 
 use koinon_machinery::validate::FieldError;
@@ -28,6 +29,7 @@ pub use json::to_value;
 pub use overriding::override_policy;
 pub use propagation::propagation_policy;
 pub use record::{CheckedRecord, EndpointSource, global_record};
+pub use transfer::{CheckedPeer, CheckedTarget, CheckedTransfer};
 pub use zone::{CheckedZone, dns_zone};
 
 use crate::v1alpha1;

@@ -6,18 +6,22 @@
 //! probing them. Which endpoints are down is the host's decision joined with the node's own probes.
 //!
 //! A node keeps the last table in a file, so the shapes can be written and read; that file is the node's own and no
-//! contract.
+//! contract. The keys of transfers are in the table, and therefore in that file, which nobody else may read.
 //!
 //! ```text
 //! controllers/names ── watch<Arc<NameTable>> ─► global-dns
 //! controllers       ◄── ProbeReport, AnswerReport ── global-dns
 //! ```
 
+mod transfer;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
 
 /// Every zone and name served, at one generation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,12 +41,15 @@ pub struct NameTable {
 pub struct Zone {
     /// The apex.
     pub apex: String,
-    /// Start of authority; its serial is the DNS node's, derived from the table's generation.
+    /// Start of authority; its serial is the DNS node's, which gives it a new one when the zone's content changes.
     pub soa: Soa,
     /// The zone's own name servers.
     pub name_servers: Vec<NameServer>,
     /// Static records, in the order written.
     pub records: Vec<StaticRecord>,
+    /// Who may copy it and who is told of changes.
+    #[serde(default)]
+    pub transfer: Transfer,
 }
 
 /// The parts of the SOA that a zone's owner chooses.

@@ -22,8 +22,9 @@ pub use cluster::{
 pub use meta::{Condition, Expression, LabelSelector, ObjectMeta, Operator, read};
 pub use names::{
     AddressEndpoint, AllowedNamespaces, Answer, DnsZoneSpec, DnsZoneStatus, EndpointStatus, Endpoints,
-    GlobalRecordSpec, GlobalRecordStatus, HttpProbe, NameServer, ObjectEndpoint, OnAllDown, RecordHealth,
-    Route, Soa, StaticRecord, TcpProbe, TtlSeconds, WeightSource, Weighted,
+    GlobalRecordSpec, GlobalRecordStatus, HttpProbe, NameServer, NotifyTarget, ObjectEndpoint, OnAllDown,
+    RecordHealth, Route, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, WeightSource,
+    Weighted,
 };
 pub use override_policy::{
     EnvOverrider, ImageComponent, ImageOverrider, ListOverrider, MapOverrider, OverrideOperator,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
-use super::handler::{RESPONSE_MAX, Transport, respond};
+use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::cookies::Keys;
 use crate::fast::{Bailout, now, send_one};
 use crate::limit::{Kind, Limiter, Verdict};
@@ -39,7 +39,8 @@ pub(crate) async fn run(
         keys.keep_up(&node.secret, now);
         let speaker = Speaker { nsid: &node.nsid, keys: &keys, now };
         let answered = respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, &speaker, &mut out);
-        let Some((length, rcode)) = answered else {
+        // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
+        let Some(Reply::Message { length, rcode }) = answered else {
             metrics.dropped(Drop::Ignored, 1);
             continue;
         };

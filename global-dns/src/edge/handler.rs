@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use koinon_model::time::Timestamp;
+use koinon_types::names::TsigKey;
 
 use super::message::{Asked, Reading, Tsig, read};
+use super::transfer::{self, Plan, Verdict};
+use super::tsig::{self, Bad, Signed, Signer};
 use crate::node::Speaker;
 use crate::snapshot::{Answer, Head, Question, Snapshot, write};
 use crate::wire::name::{NAME_MAX, suffixes};
@@ -32,9 +34,15 @@ impl Transport {
 /// Largest response over any transport: the length of a TCP message has 16 bits.
 pub(crate) const RESPONSE_MAX: usize = u16::MAX as usize;
 
-/// Answers a message into `out`, which holds [`RESPONSE_MAX`] bytes.
-///
-/// Shape: the length and code of the response, or `None` when nothing may be said.
+/// What is said to a message.
+pub(crate) enum Reply {
+    /// One message, in the first `length` bytes.
+    Message { length: usize, rcode: Rcode },
+    /// A zone in many messages; over streams only.
+    Transfer(Box<Plan>),
+}
+
+/// Answers a message into `out`, which holds [`RESPONSE_MAX`] bytes; `None` when nothing may be said.
 pub(crate) fn respond(
     snapshot: &Snapshot,
     packet: &[u8],
@@ -42,69 +50,98 @@ pub(crate) fn respond(
     transport: Transport,
     speaker: &Speaker<'_>,
     out: &mut [u8],
-) -> Option<(usize, Rcode)> {
-    let (head, answer, tsig) = match read(packet) {
-        Reading::Ignored => return None,
-        Reading::Failed(head, rcode) => (head, Answer::bare(rcode), None),
-        Reading::Signed(head, tsig) => (head, Answer::bare(Rcode::NotAuth), Some(tsig)),
-        Reading::Asked(head, asked) => {
-            let mut lower = [0; NAME_MAX];
-            (head, look_up(snapshot, asked, &mut lower, client, speaker.now), None)
+) -> Option<Reply> {
+    let exchange = Exchange { snapshot, client, transport, speaker };
+    match read(packet) {
+        Reading::Signed(tsig, reading) => {
+            let keys = snapshot.table().zones.iter().flat_map(|zone| zone.transfer.keys());
+            match tsig::verify(&tsig, packet, keys, speaker.now) {
+                Ok(Signed { key, signer }) => exchange.answer(&reading, Some(key), Some(signer), out),
+                Err(bad) => exchange.refuse(&reading, &tsig, bad, out),
+            }
         }
-    };
-    let limit = match transport {
-        Transport::Udp => head.udp_limit(),
-        Transport::Tcp => RESPONSE_MAX,
-    };
-    let options = speaker.options(head.edns, client);
-    let mut length = write(out, &head, &answer, &options, limit);
-    if let Some(tsig) = tsig {
-        length = append_bad_key(out, length, &head, tsig);
+        reading => exchange.answer(&reading, None, None, out),
     }
-    Some((length, answer.rcode()))
 }
 
-fn look_up<'a>(
+/// What an answer depends on besides the message.
+#[derive(Clone, Copy)]
+struct Exchange<'a> {
     snapshot: &'a Snapshot,
-    asked: Asked<'_>,
-    lower: &mut [u8; NAME_MAX],
     client: IpAddr,
-    now: Timestamp,
-) -> Answer<'a> {
-    let lower = &mut lower[..asked.name.len()];
-    lower.copy_from_slice(asked.name);
-    lower.make_ascii_lowercase();
-    let n_labels = suffixes(lower).count() - 1;
-    snapshot.answer(&Question { name: lower, n_labels, rtype: asked.rtype }, client, now)
+    transport: Transport,
+    speaker: &'a Speaker<'a>,
 }
 
-/// BADKEY: the error in a TSIG record that says the key is unknown (RFC 8945 §3).
-const BAD_KEY: u16 = 17;
-
-/// Appends the unsigned TSIG record that tells the client its key is unknown (RFC 8945 §5.2.1, §5.3.2).
-fn append_bad_key(out: &mut [u8], length: usize, head: &Head<'_>, tsig: Tsig<'_>) -> usize {
-    let data_length = tsig.algorithm.len() + tsig.time.len() + 2 + tsig.original_id.len() + 2 + 2;
-    let parts: [&[u8]; 10] = [
-        tsig.key,
-        &rtype::TSIG.to_be_bytes(),
-        // Class ANY, TTL 0.
-        &[0, 255, 0, 0, 0, 0],
-        &(data_length as u16).to_be_bytes(),
-        tsig.algorithm,
-        tsig.time,
-        // No MAC.
-        &[0, 0],
-        tsig.original_id,
-        &BAD_KEY.to_be_bytes(),
-        // No other data.
-        &[0, 0],
-    ];
-    let mut end = length;
-    for part in parts {
-        out[end..end + part.len()].copy_from_slice(part);
-        end += part.len();
+impl Exchange<'_> {
+    /// Answers what may be believed.
+    fn answer(
+        self,
+        reading: &Reading<'_>,
+        key: Option<&TsigKey>,
+        signer: Option<Signer>,
+        out: &mut [u8],
+    ) -> Option<Reply> {
+        let mut lower = [0; NAME_MAX];
+        let (head, answer) = match reading {
+            // The reader gives no signature inside another.
+            Reading::Ignored | Reading::Signed(..) => return None,
+            Reading::Failed(head, rcode) => (head, Answer::bare(*rcode)),
+            Reading::Asked(head, asked) => (head, self.look_up(*asked, &mut lower)),
+            Reading::Transfer(head, wanted) => {
+                match transfer::decide(self.snapshot, *wanted, self.client, key, self.transport) {
+                    Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
+                    Verdict::Soa => {
+                        (head, self.look_up(Asked { name: wanted.apex, rtype: rtype::SOA }, &mut lower))
+                    }
+                    Verdict::Whole(apex) => {
+                        let options = self.speaker.options(head.edns, self.client);
+                        let plan = Plan::new(head, &options, apex, signer);
+                        return Some(Reply::Transfer(Box::new(plan)));
+                    }
+                }
+            }
+        };
+        let room = signer.as_ref().map_or(0, Signer::room);
+        let options = self.speaker.options(head.edns, self.client);
+        let mut length = write(out, head, &answer, &options, self.limit(head) - room);
+        if let Some(mut signer) = signer {
+            length = signer.sign(out, length, self.speaker.now);
+        }
+        Some(Reply::Message { length, rcode: answer.rcode() })
     }
-    let n_additional = 1 + u16::from(head.edns.is_some());
-    out[10..12].copy_from_slice(&n_additional.to_be_bytes());
-    end
+
+    /// Says what is wrong with a signature.
+    fn refuse(self, reading: &Reading<'_>, tsig: &Tsig<'_>, bad: Bad, out: &mut [u8]) -> Option<Reply> {
+        let head = match reading {
+            Reading::Ignored | Reading::Signed(..) => return None,
+            Reading::Failed(head, _) | Reading::Asked(head, _) | Reading::Transfer(head, _) => head,
+        };
+        let rcode = match bad {
+            Bad::Malformed => Rcode::FormErr,
+            Bad::Unproven(_) | Bad::Proven(..) => Rcode::NotAuth,
+        };
+        let options = self.speaker.options(head.edns, self.client);
+        let length = write(out, head, &Answer::bare(rcode), &options, self.limit(head));
+        let length = tsig::append_fault(out, length, tsig, bad, self.speaker.now);
+        Some(Reply::Message { length, rcode })
+    }
+
+    fn limit(self, head: &Head<'_>) -> usize {
+        match self.transport {
+            Transport::Udp => head.udp_limit(),
+            Transport::Tcp => RESPONSE_MAX,
+        }
+    }
+}
+
+impl<'a> Exchange<'a> {
+    fn look_up(self, asked: Asked<'_>, lower: &mut [u8; NAME_MAX]) -> Answer<'a> {
+        let lower = &mut lower[..asked.name.len()];
+        lower.copy_from_slice(asked.name);
+        lower.make_ascii_lowercase();
+        let n_labels = suffixes(lower).count() - 1;
+        let question = Question { name: lower, n_labels, rtype: asked.rtype };
+        self.snapshot.answer(&question, self.client, self.speaker.now)
+    }
 }

@@ -6,7 +6,7 @@
 
 use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head};
-use crate::wire::name::wire_length;
+use crate::wire::name::{LABEL_MAX, NAME_MAX, Name, wire_length};
 use crate::wire::{CLASS_IN, HEADER, Rcode, flag, option, rtype};
 
 /// What a message is.
@@ -16,8 +16,10 @@ pub(crate) enum Reading<'a> {
     Ignored,
     /// To be answered with this code alone.
     Failed(Head<'a>, Rcode),
-    /// Signed with a key that we do not have.
-    Signed(Head<'a>, Tsig<'a>),
+    /// Signed; what it is otherwise counts once the signature is found to be good.
+    Signed(Tsig<'a>, Box<Reading<'a>>),
+    /// A zone as a whole is wanted.
+    Transfer(Head<'a>, Wanted<'a>),
     /// A question of class IN about an ordinary type, or ANY.
     Asked(Head<'a>, Asked<'a>),
 }
@@ -30,14 +32,29 @@ pub(crate) struct Asked<'a> {
     pub(crate) rtype: u16,
 }
 
-/// What the answer to a signed query repeats (RFC 8945 §5.3.2).
+/// A transfer that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted<'a> {
+    /// The zone's apex as sent.
+    pub(crate) apex: &'a [u8],
+    /// The serial that the client has, by IXFR (RFC 1995 §3); none for AXFR.
+    pub(crate) since: Option<u32>,
+}
+
+/// The signature of a message (RFC 8945 §4.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tsig<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) algorithm: &'a [u8],
-    /// Time signed and fudge.
-    pub(crate) time: &'a [u8],
-    pub(crate) original_id: &'a [u8],
+    /// Where its record begins in the message.
+    pub(crate) at: usize,
+    pub(crate) key: Name,
+    pub(crate) algorithm: Name,
+    /// Seconds since 1970, and how many of them the clocks may differ.
+    pub(crate) time: u64,
+    pub(crate) fudge: u16,
+    pub(crate) mac: &'a [u8],
+    pub(crate) original_id: [u8; 2],
+    /// Error, length of other data, other data.
+    pub(crate) rest: &'a [u8],
 }
 
 const OPCODE_QUERY: u8 = 0;
@@ -73,22 +90,31 @@ pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
         return Reading::Failed(head, Rcode::FormErr);
     };
     head.edns = extras.edns;
-    judge(head, question, &extras)
+    judge(head, question, extras)
 }
 
 /// Decides on a well-formed query.
-fn judge<'a>(head: Head<'a>, question: Asking<'a>, extras: &Extras<'a>) -> Reading<'a> {
+fn judge<'a>(head: Head<'a>, question: Asking<'a>, extras: Extras<'a>) -> Reading<'a> {
     if extras.edns_version > 0 {
         return Reading::Failed(head, Rcode::BadVers);
     }
-    if let Some(tsig) = extras.tsig {
-        return Reading::Signed(head, tsig);
+    let reading = judge_question(head, question, extras.serial);
+    match extras.tsig {
+        Some(tsig) => Reading::Signed(tsig, Box::new(reading)),
+        None => reading,
     }
+}
+
+fn judge_question<'a>(head: Head<'a>, question: Asking<'a>, serial: Option<u32>) -> Reading<'a> {
     if question.class != CLASS_IN {
         return Reading::Failed(head, Rcode::Refused);
     }
     match question.rtype {
-        rtype::AXFR | rtype::IXFR => Reading::Failed(head, Rcode::Refused),
+        rtype::AXFR => Reading::Transfer(head, Wanted { apex: question.name, since: None }),
+        rtype::IXFR => match serial {
+            Some(_) => Reading::Transfer(head, Wanted { apex: question.name, since: serial }),
+            None => Reading::Failed(head, Rcode::FormErr),
+        },
         rtype::TKEY | rtype::MAILA | rtype::MAILB => Reading::Failed(head, Rcode::NotImp),
         // Asking for NXNAME must be called an error (RFC 9824 §3.5).
         rtype::OPT | rtype::TSIG | rtype::NXNAME => Reading::Failed(head, Rcode::FormErr),
@@ -113,6 +139,8 @@ struct Extras<'a> {
     edns: Option<Edns>,
     edns_version: u8,
     tsig: Option<Tsig<'a>>,
+    /// The serial in an IXFR's authority.
+    serial: Option<u32>,
 }
 
 /// A record, its data still unread.
@@ -187,11 +215,13 @@ impl<'a> Cursor<'a> {
         if n_answers != 0 || n_authority > u16::from(is_ixfr) {
             return None;
         }
-        for _ in 0..n_authority {
-            self.record()?;
-        }
         let mut extras = Extras::default();
+        for _ in 0..n_authority {
+            let record = self.record()?;
+            extras.serial = serial(&record);
+        }
         for number in 1..=n_additional {
+            let at = self.at;
             let record = self.record()?;
             match record.rtype {
                 rtype::OPT => {
@@ -201,7 +231,7 @@ impl<'a> Cursor<'a> {
                     extras.edns = Some(opt(&record)?);
                     extras.edns_version = record.ttl[1];
                 }
-                rtype::TSIG if number == n_additional => extras.tsig = Some(tsig(&record)?),
+                rtype::TSIG if number == n_additional => extras.tsig = Some(tsig(self.packet, at, &record)?),
                 rtype::TSIG => return None,
                 _ => {}
             }
@@ -238,19 +268,58 @@ fn read_cookie(data: &[u8]) -> Option<Cookie> {
     Some(Cookie { client, server: data[CLIENT..].try_into().ok() })
 }
 
-/// Reads a TSIG record (RFC 8945 §4.2).
-fn tsig<'a>(record: &Raw<'a>) -> Option<Tsig<'a>> {
-    let key = (wire_length(record.owner)? == record.owner.len()).then_some(record.owner)?;
+/// The serial of a SOA record, whose last five fields have four bytes each (RFC 1035 §3.3.13).
+fn serial(record: &Raw<'_>) -> Option<u32> {
+    // The shortest names before them are one byte each, or a pointer of two.
+    let numbers_at = record.data.len().checked_sub(20).filter(|at| *at >= 2 && record.rtype == rtype::SOA)?;
+    record.data[numbers_at..].first_chunk().map(|serial| u32::from_be_bytes(*serial))
+}
+
+/// Reads a TSIG record that begins at `at` (RFC 8945 §4.2).
+fn tsig<'a>(packet: &[u8], at: usize, record: &Raw<'a>) -> Option<Tsig<'a>> {
     let mut data = Cursor { packet: record.data, at: 0 };
-    let algorithm = data.take(wire_length(record.data)?)?;
-    let time = data.take(8)?;
+    let algorithm = Name::from_wire(data.take(wire_length(record.data)?)?)?;
+    let [t0, t1, t2, t3, t4, t5] = *data.take(6)?.first_chunk()?;
+    let fudge = data.number()?;
     let mac_length = data.number()?;
-    data.take(usize::from(mac_length))?;
-    let original_id = data.take(2)?;
+    let mac = data.take(usize::from(mac_length))?;
+    let original_id = *data.take(2)?.first_chunk()?;
+    let rest = &record.data[data.at..];
     data.number()?;
     let other_length = data.number()?;
     data.take(usize::from(other_length))?;
-    (data.at == record.data.len()).then_some(Tsig { key, algorithm, time, original_id })
+    let time = u64::from_be_bytes([0, 0, t0, t1, t2, t3, t4, t5]);
+    let key = expand(packet, at)?;
+    let tsig = Tsig { at, key, algorithm, time, fudge, mac, original_id, rest };
+    (data.at == record.data.len()).then_some(tsig)
+}
+
+/// Reads the name at `at`, which may end in a pointer to something earlier.
+fn expand(packet: &[u8], mut at: usize) -> Option<Name> {
+    let mut wire = Vec::new();
+    let mut earlier_than = at;
+    while wire.len() < NAME_MAX {
+        let length = usize::from(*packet.get(at)?);
+        match length {
+            0..=LABEL_MAX => {
+                wire.extend_from_slice(packet.get(at..=at + length)?);
+                at += 1 + length;
+                if length == 0 {
+                    return Name::from_wire(&wire);
+                }
+            }
+            192..=255 => {
+                at = (length & 0x3f) << 8 | usize::from(*packet.get(at + 1)?);
+                // Every pointer goes back, so that following them ends.
+                if at >= earlier_than {
+                    return None;
+                }
+                earlier_than = at;
+            }
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]

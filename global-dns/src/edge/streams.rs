@@ -2,21 +2,24 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tracing::warn;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tracing::{info, warn};
 
-use super::handler::{RESPONSE_MAX, Transport, respond};
+use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
+use super::transfer::{Plan, pack};
 use crate::cookies::Keys;
 use crate::fast::now;
 use crate::metrics::Metrics;
 use crate::node::{Node, Speaker};
 use crate::snapshot::Snapshot;
+use crate::wire::Rcode;
 
 /// A connection holds two buffers of at most 64 KiB: this many hold 128 MiB at worst, and far less in practice.
 const CONNECTIONS_MAX: usize = 1024;
@@ -27,6 +30,20 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 /// After a failed accept (no file descriptors, most likely), the next attempt waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Transfers at one time. Each grows the tree of all names once more, which is as much memory and work as a snapshot; two
+/// let a large zone not keep a small one waiting.
+const TRANSFERS_MAX: usize = 2;
+
+/// How long a transfer waits for its turn: longer than most take, and shorter than secondaries wait for an answer.
+const TURN_MAX: Duration = Duration::from_secs(20);
+
+/// How long a transfer may take in all, so that a reader that takes a message every few seconds gives its place back: a
+/// zone of 100,000 names and 10 MB then needs no more than 0.2 Mbit/s.
+const TRANSFER_MAX: Duration = Duration::from_secs(600);
+
+/// Messages that are packed ahead of a reader: 64 KiB, as much as a socket takes at once.
+const MESSAGES_AHEAD: usize = 4;
+
 /// Accepts connections until asked to stop.
 pub(crate) async fn run(
     listener: TcpListener,
@@ -36,6 +53,7 @@ pub(crate) async fn run(
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let turns = Arc::new(Semaphore::new(TRANSFERS_MAX));
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -51,13 +69,13 @@ pub(crate) async fn run(
         };
         // A full house closes the door at once, so that the client asks another server.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (snapshot, node) = (Arc::clone(&snapshot), node.clone());
+        let (snapshot, node, turns) = (Arc::clone(&snapshot), node.clone(), Arc::clone(&turns));
         let (metrics, mut stop) = (metrics.clone(), stop.clone());
         tokio::spawn(async move {
             metrics.connections.increment(1);
             tokio::select! {
                 // How a connection ends interests nobody: clients come and go.
-                _ = converse(stream, peer, &snapshot, &node, &metrics) => {}
+                _ = converse(stream, peer, &snapshot, &node, &turns, &metrics) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             metrics.connections.decrement(1);
@@ -71,6 +89,7 @@ async fn converse(
     peer: SocketAddr,
     snapshot: &ArcSwap<Snapshot>,
     node: &Node,
+    turns: &Semaphore,
     metrics: &Metrics,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
@@ -82,18 +101,57 @@ async fn converse(
         if !reading.await.map_err(io::Error::from)?? {
             return Ok(());
         }
-        let now = now();
-        keys.keep_up(&node.secret, now);
-        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now };
-        let answered = respond(&snapshot.load(), &packet, client, Transport::Tcp, &speaker, &mut out[2..]);
-        let Some((length, rcode)) = answered else { return Ok(()) };
-        metrics.answered(Transport::Tcp, rcode, 1);
-        let prefix = u16::try_from(length).map_err(io::Error::other)?;
-        out[..2].copy_from_slice(&prefix.to_be_bytes());
-        tokio::time::timeout(IDLE_MAX, stream.write_all(&out[..2 + length]))
-            .await
-            .map_err(io::Error::from)??;
+        let moment = now();
+        keys.keep_up(&node.secret, moment);
+        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now: moment };
+        let current = snapshot.load_full();
+        match respond(&current, &packet, client, Transport::Tcp, &speaker, &mut out[2..]) {
+            None => return Ok(()),
+            Some(Reply::Message { length, rcode }) => {
+                metrics.answered(Transport::Tcp, rcode, 1);
+                let prefix = u16::try_from(length).map_err(io::Error::other)?;
+                out[..2].copy_from_slice(&prefix.to_be_bytes());
+                write(&mut stream, &out[..2 + length]).await?;
+            }
+            Some(Reply::Transfer(plan)) => {
+                let turn = tokio::time::timeout(TURN_MAX, turns.acquire()).await.map_err(io::Error::from)?;
+                let transfer = tokio::time::timeout(TRANSFER_MAX, transfer(&mut stream, current, *plan));
+                let transferred = transfer.await.map_err(io::Error::from).flatten();
+                drop(turn);
+                metrics.transferred(&transferred);
+                if let Err(error) = &transferred {
+                    // An operator who waits for a zone at a secondary looks here.
+                    info!(%peer, %error, "a zone transfer broke off");
+                }
+                transferred?;
+                metrics.answered(Transport::Tcp, Rcode::NoError, 1);
+            }
+        }
     }
+}
+
+/// Sends a zone. The reader sets the pace: packing waits for it, and ends with it.
+async fn transfer(stream: &mut TcpStream, snapshot: Arc<Snapshot>, plan: Plan) -> io::Result<()> {
+    let (sender, mut messages) = mpsc::channel(MESSAGES_AHEAD);
+    let packing = tokio::task::spawn_blocking(move || {
+        pack(&snapshot, plan, now, &mut |message: Vec<u8>| match sender.blocking_send(message) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        })
+    });
+    while let Some(message) = messages.recv().await {
+        write(stream, &message).await?;
+    }
+    match packing.await {
+        Ok(ControlFlow::Continue(())) => Ok(()),
+        // Without the last SOA the client knows that it does not have everything.
+        Ok(ControlFlow::Break(())) => Err(io::Error::other("the zone could not be packed")),
+        Err(error) => Err(io::Error::other(error)),
+    }
+}
+
+async fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    tokio::time::timeout(IDLE_MAX, stream.write_all(bytes)).await.map_err(io::Error::from)?
 }
 
 /// Reads one message; false when the client is done.

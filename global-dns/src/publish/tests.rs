@@ -20,7 +20,13 @@ fn owned() -> Owned {
     let (table, follow) = watch::channel(Arc::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(4), mpsc::channel(1));
     let links = Links { table: follow, probes: probe_sender, answers: answer_sender };
-    let setup = Setup { vantage: "test".into(), seed: [1, 2], last_good: kept.last_good, keeper: None };
+    let setup = Setup {
+        vantage: "test".into(),
+        seed: [1, 2],
+        last_good: kept.last_good,
+        keeper: None,
+        swaps: watch::channel(1).0,
+    };
     let publisher = Publisher::new(setup, snapshot, links, Metrics::new(), mpsc::channel(4).0);
     Owned { publisher, table, probes, answers }
 }

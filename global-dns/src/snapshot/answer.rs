@@ -170,7 +170,7 @@ pub struct Options<'a> {
 }
 
 impl Options<'_> {
-    fn length(&self) -> usize {
+    pub(crate) fn length(&self) -> usize {
         let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
         cookie + self.nsid.map_or(0, |nsid| 4 + nsid.len())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use koinon_types::names::{NameTable, Target};
 
 use super::compile::Compiler;
+use super::content::{Versions, settle_versions};
 use super::health::{Aliases, LastGood, Mode, RecordView, Verdicts, decide};
 use super::index::{Full, Seed};
 use super::tree::{Tree, grow};
@@ -19,7 +20,9 @@ pub struct Input<'a> {
     pub verdicts: &'a Verdicts,
     /// What each name was answered with when it last had a healthy endpoint.
     pub last_good: &'a LastGood,
-    /// Greater than every generation before it; the zones' serial is made from it.
+    /// The zones as they were served before; those that are the same keep their serial.
+    pub before: &'a Versions,
+    /// Greater than every generation before it; the serial of zones that changed is made from it.
     pub generation: u64,
     /// Key of the index; random per process.
     pub seed: Seed,
@@ -44,13 +47,15 @@ pub enum BuildError {
 /// When the table is larger than a snapshot can number.
 pub fn build(input: Input<'_>) -> Result<Snapshot, BuildError> {
     let too_large = |_: Full| BuildError::TooLarge { generation: input.generation };
-    let mut tree = grow(input.table, input.seed, serial(input.generation)).map_err(too_large)?;
+    let serial = serial(input.generation);
+    let mut tree = grow(input.table, input.seed, serial).map_err(too_large)?;
     let views = decide_all(&tree, input);
+    let versions = settle_versions(&mut tree, input.table, &views, input.before, serial);
     let (store, nodes) = Compiler::compile(&mut tree, input.table, &views);
     if !store.is_whole() {
         return Err(BuildError::TooLarge { generation: input.generation });
     }
-    Ok(Snapshot::assemble(input, Parts { tree, store, nodes, views }))
+    Ok(Snapshot::assemble(input, Parts { tree, store, nodes, views, versions }))
 }
 
 /// The SOA serial of a generation: it grows in the serial arithmetic of RFC 1982 as the generation does.

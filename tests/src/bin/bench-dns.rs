@@ -23,7 +23,8 @@ use koinon_tests::load::rivals::{self, RIVALS, Rival};
 use koinon_tests::load::threads::cpu_time;
 use koinon_tests::world::World;
 use koinon_types::names::{
-    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Ttl, Zone,
+    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Transfer,
+    Ttl, Zone,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -288,7 +289,13 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         minimum: 60,
         ttl: 300,
     };
-    let zone = Zone { apex: APEX.to_owned(), soa, name_servers: Vec::new(), records: Vec::new() };
+    let zone = Zone {
+        apex: APEX.to_owned(),
+        soa,
+        name_servers: Vec::new(),
+        records: Vec::new(),
+        transfer: Transfer::default(),
+    };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();
     records.sort_by(|one, other| one.host.cmp(&other.host));
     NameTable { generation, zones: vec![zone], records }

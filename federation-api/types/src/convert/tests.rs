@@ -27,6 +27,10 @@ fn valid(kind: &str) -> Value {
                 {"name": "*.wild", "type": "A", "data": "192.0.2.9"},
                 {"name": "mail", "type": "MX", "data": "10 mx.example.net."},
             ],
+            "transfer": {
+                "allow": [{"cidr": "192.0.2.0/24", "keyRef": {"namespace": "dns", "name": "secondary"}}],
+                "notify": [{"address": "192.0.2.53"}],
+            },
         }),
         "GlobalRecord" => json!({
             "host": "shop.global.example",

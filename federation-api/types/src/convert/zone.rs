@@ -8,6 +8,7 @@ use koinon_model::labels::LabelSelector;
 use koinon_model::served_name::Host;
 use serde_json::Value;
 
+use super::transfer::{CheckedTransfer, transfer};
 use super::{Invalid, name, parts, seconds, selector, unless};
 use crate::{names, v1alpha1};
 
@@ -20,8 +21,10 @@ const RECORD_TTL_SECONDS: i64 = 300;
 /// A zone whose every part makes sense.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedZone {
-    /// The zone as the name table carries it.
+    /// The zone as the name table carries it, but for its transfers.
     pub zone: names::Zone,
+    /// Its transfers, whose keys are still to be read.
+    pub transfer: CheckedTransfer,
     /// The apex.
     pub apex: Host,
     /// The namespaces whose records may lie in it; an empty selector means all.
@@ -43,11 +46,18 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
         })
         .unwrap_or_default();
     let soa = soa(&spec.soa, &mut errors);
+    let transfer = transfer(spec.transfer.as_ref(), &mut errors);
     let Some(apex) = apex else { return Err(errors) };
     let name_servers = name_servers(&spec.name_servers, &apex, &mut errors);
     let records = records(&spec.records, &apex, &mut errors);
-    let zone = names::Zone { apex: apex.to_string(), soa, name_servers, records };
-    unless(errors, CheckedZone { zone, apex, allowed_namespaces })
+    let zone = names::Zone {
+        apex: apex.to_string(),
+        soa,
+        name_servers,
+        records,
+        transfer: names::Transfer::default(),
+    };
+    unless(errors, CheckedZone { zone, transfer, apex, allowed_namespaces })
 }
 
 fn soa(wire: &v1alpha1::Soa, errors: &mut Vec<FieldError>) -> names::Soa {

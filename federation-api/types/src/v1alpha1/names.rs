@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cluster::SecretRef;
 use super::meta::{Condition, LabelSelector};
 
 /// A zone that Koinon is authoritative for. Its apex is the object's name.
@@ -23,6 +24,50 @@ pub struct DnsZoneSpec {
     /// The namespaces whose GlobalRecords may lie in the zone. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_namespaces: Option<AllowedNamespaces>,
+    /// Who may copy the zone as a whole, and who is told when it changes. Default: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+}
+
+/// Transfers to secondary name servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Transfer {
+    /// Who may copy the zone, by AXFR and IXFR: whoever fits one entry.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub allow: Vec<TransferPeer>,
+    /// Who is told by NOTIFY when the zone changes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
+    pub notify: Vec<NotifyTarget>,
+}
+
+/// Who may copy a zone: an address range, a key, or both, which then both have to fit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TransferPeer {
+    /// The addresses it asks from, such as 192.0.2.0/24.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cidr: String,
+    /// The TSIG key it signs with: a Secret of type koinon.io/tsig with algorithm (default hmac-sha256), name and secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_ref: Option<SecretRef>,
+}
+
+/// A secondary that is told when a zone changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotifyTarget {
+    /// Its IP address.
+    pub address: String,
+    /// Its port. Default 53.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i64>,
+    /// The TSIG key that the notice is signed with: a Secret of type koinon.io/tsig. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_ref: Option<SecretRef>,
 }
 
 /// Selects namespaces.

@@ -91,7 +91,7 @@ fn what_we_do_not_serve_is_refused_by_its_own_code() {
         (1, 3, Rcode::Refused),
         (1, 255, Rcode::Refused),
         (1, 254, Rcode::Refused),
-        (252, 1, Rcode::Refused),
+        (251, 1, Rcode::FormErr),
         (249, 1, Rcode::NotImp),
         (253, 1, Rcode::NotImp),
         (254, 1, Rcode::NotImp),
@@ -103,8 +103,6 @@ fn what_we_do_not_serve_is_refused_by_its_own_code() {
             "{rtype} {class}"
         );
     }
-    let soa = b"\xc0\x0c\x00\x06\x00\x01\x00\x00\x00\x00\x00\x00";
-    assert_eq!(failed(&packet([0, 0], [1, 0, 1, 0], &[&question(251, 1), soa])), Rcode::Refused);
     assert!(matches!(read(&packet([0, 0], [1, 0, 0, 0], &[&question(255, 1)])), Reading::Asked(..)));
 }
 
@@ -120,13 +118,50 @@ fn a_signature_must_come_last_and_be_whole() {
     let fixed = [0, 250, 0, 255, 0, 0, 0, 0, 0, data.len() as u8];
     let tsig = [&b"\x03key\x00"[..], &fixed, data].concat();
     let signed = packet([0, 0], [1, 0, 0, 2], &[&question(1, 1), &opt(0, b""), &tsig]);
-    let Reading::Signed(head, read_tsig) = read(&signed) else { panic!("not signed") };
-    assert!(head.edns.is_some());
-    assert_eq!((read_tsig.key, read_tsig.original_id), (&b"\x03key\x00"[..], &b"\xab\xcd"[..]));
+    let Reading::Signed(read_tsig, reading) = read(&signed) else { panic!("not signed") };
+    assert!(matches!(*reading, Reading::Asked(Head { edns: Some(_), .. }, _)));
+    assert_eq!((read_tsig.key.wire(), read_tsig.original_id), (&b"\x03key\x00"[..], *b"\xab\xcd"));
+    assert_eq!((read_tsig.time, read_tsig.fudge, read_tsig.mac), (1, 300, &b"mm"[..]));
+    assert_eq!((read_tsig.at, read_tsig.rest), (signed.len() - tsig.len(), &[0; 4][..]));
     let first = packet([0, 0], [1, 0, 0, 2], &[&question(1, 1), &tsig, &opt(0, b"")]);
     assert_eq!(failed(&first), Rcode::FormErr);
     let mut torn = packet([0, 0], [1, 0, 0, 1], &[&question(1, 1), &tsig]);
     let mac_length_at = torn.len() - 10;
     torn[mac_length_at + 1] = 9;
     assert_eq!(failed(&torn), Rcode::FormErr);
+}
+
+#[test]
+fn the_name_of_a_key_may_point_back_and_only_back() {
+    let data = b"\x0bhmac-sha256\x00\x00\x00\x00\x00\x00\x01\x01\x2c\x00\x02mm\xab\xcd\x00\x00\x00\x00";
+    let fixed = [0, 250, 0, 255, 0, 0, 0, 0, 0, data.len() as u8];
+    let signed_by =
+        |owner: &[u8]| packet([0, 0], [1, 0, 0, 1], &[&question(1, 1), &[owner, &fixed, data].concat()]);
+    let compressed = signed_by(b"\x03key\xc0\x11");
+    let Reading::Signed(tsig, _) = read(&compressed) else { panic!("not signed") };
+    assert_eq!(tsig.key.to_string(), "key.example");
+    // Into the record's own name, and into the middle of a label that then claims to be longer than the message.
+    for owner in [&b"\x03key\xc0\x1f"[..], b"\x03key\xc0\x0e", b"\xc0\xff"] {
+        assert_eq!(failed(&signed_by(owner)), Rcode::FormErr, "{owner:?}");
+    }
+}
+
+#[test]
+fn a_transfer_says_which_zone_and_since_when() {
+    let axfr = packet([0, 0], [1, 0, 0, 0], &[&question(252, 1)]);
+    assert!(matches!(read(&axfr), Reading::Transfer(_, Wanted { apex: NAME, since: None })));
+    let record = |kind: u8, data: &[u8]| {
+        [b"\xc0\x0c\x00", &[kind][..], b"\x00\x01\x00\x00\x00\x00\x00", &[data.len() as u8], data].concat()
+    };
+    let numbers = [[0, 0, 1, 2], [0, 0, 0, 9], [0; 4], [0; 4], [0; 4]].concat();
+    let soa = [&b"\xc0\x0c\x00"[..], &numbers].concat();
+    let ixfr = packet([0, 0], [1, 0, 1, 0], &[&question(251, 1), &record(6, &soa)]);
+    assert!(matches!(read(&ixfr), Reading::Transfer(_, Wanted { apex: NAME, since: Some(258) })));
+    for (what, record) in [("another type", record(1, &soa)), ("no numbers", record(6, b"\xc0\x0c\x00"))] {
+        assert_eq!(
+            failed(&packet([0, 0], [1, 0, 1, 0], &[&question(251, 1), &record])),
+            Rcode::FormErr,
+            "{what}"
+        );
+    }
 }

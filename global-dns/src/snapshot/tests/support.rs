@@ -9,13 +9,13 @@ use hickory_proto::rr::Record as WireRecord;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
-    StaticRecord, Target, Ttl, Zone,
+    StaticRecord, Target, Transfer, Ttl, Zone,
 };
 
 use crate::cookies::{Keys, Secret};
-use crate::edge::handler::{RESPONSE_MAX, Transport, respond};
+use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::node::{Nsid, Speaker};
-use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, build};
+use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
 use crate::wire::rdata::type_number;
 
@@ -44,6 +44,7 @@ pub(crate) fn zone(apex: &str, lines: &str) -> Zone {
         },
         name_servers: vec![NameServer { name: "ns.elsewhere".into(), addresses: Vec::new() }],
         records: records.collect(),
+        transfer: Transfer::default(),
     }
 }
 
@@ -98,7 +99,9 @@ pub(crate) fn snapshot_with(
     last_good: &LastGood,
 ) -> Snapshot {
     let table = table(zones, records);
-    build(Input { table: &table, verdicts, last_good, generation: 7, seed: [11, 13] }).expect("a small table")
+    let before = Versions::new();
+    let input = Input { table: &table, verdicts, last_good, before: &before, generation: 7, seed: [11, 13] };
+    build(input).expect("a small table")
 }
 
 /// A query on the wire, without EDNS.
@@ -133,9 +136,13 @@ pub(crate) fn exchange(
     now: Timestamp,
 ) -> Option<Vec<u8>> {
     let mut out = vec![0; RESPONSE_MAX];
-    let (length, _) = respond(snapshot, packet, client, transport, &speaker(now), &mut out)?;
-    out.truncate(length);
-    Some(out)
+    match respond(snapshot, packet, client, transport, &speaker(now), &mut out)? {
+        Reply::Message { length, .. } => {
+            out.truncate(length);
+            Some(out)
+        }
+        Reply::Transfer(_) => panic!("a transfer is more than one response"),
+    }
 }
 
 /// Asks `name type` over TCP and reads the answer back, line by line: code and flags, then each section that is

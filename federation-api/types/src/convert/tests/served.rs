@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{check, valid};
-use crate::convert::dns_zone;
+use crate::convert::{CheckedPeer, CheckedTarget, CheckedTransfer, dns_zone};
+use crate::names::Network;
+use crate::v1alpha1::SecretRef;
 
 #[test]
 fn every_mistake_in_a_zone_names_its_field() {
@@ -34,6 +36,37 @@ fn every_mistake_in_a_zone_names_its_field() {
             json!("mx.example.net."),
             "spec.records[3].data",
             "a preference and a name",
+        ),
+        (kind, "/transfer/allow/0", json!({}), "spec.transfer.allow[0]", "cidr, keyRef or both"),
+        (
+            kind,
+            "/transfer/allow/0/cidr",
+            json!("192.0.2.1/24"),
+            "spec.transfer.allow[0].cidr",
+            "192.0.2.0/24",
+        ),
+        (
+            kind,
+            "/transfer/allow/0/keyRef/name",
+            json!("A b"),
+            "spec.transfer.allow[0].keyRef.name",
+            "subdomain",
+        ),
+        (
+            kind,
+            "/transfer/allow/0/keyRef/namespace",
+            Value::Null,
+            "spec.transfer.allow[0].keyRef.namespace",
+            "a text",
+        ),
+        (kind, "/transfer/notify/0/address", json!("ns2"), "spec.transfer.notify[0].address", "IP address"),
+        (kind, "/transfer/notify/0/port", json!(0), "spec.transfer.notify[0].port", "between 1 and 65535"),
+        (
+            kind,
+            "/transfer/notify/0/keyRef",
+            json!({"name": "a"}),
+            "spec.transfer.notify[0].keyRef.namespace",
+            "a text",
         ),
         (kind, "/dnssec", json!({"enabled": true}), "spec.dnssec", "unknown field"),
     ]);
@@ -111,4 +144,25 @@ fn a_zone_is_made_absolute() {
     assert_eq!(told[1], ("www.global.example", "shop.global.example"));
     assert_eq!(told[2], ("*.wild.global.example", "192.0.2.9"));
     assert_eq!(told[3], ("mail.global.example", "10 mx.example.net"));
+}
+
+#[test]
+fn transfers_keep_what_has_to_fit_together() {
+    let zone = |transfer: Value| {
+        let mut object = valid("DnsZone");
+        object["spec"]["transfer"] = transfer;
+        dns_zone(&object).expect("valid").transfer
+    };
+    let network: Network = "192.0.2.0/24".parse().expect("a network");
+    let secret = SecretRef { namespace: "dns".into(), name: "secondary".into() };
+    let key = json!({"namespace": "dns", "name": "secondary"});
+    let told = zone(json!({
+        "allow": [{"cidr": "192.0.2.0/24"}, {"keyRef": key}, {"cidr": "192.0.2.0/24", "keyRef": key}],
+        "notify": [{"address": "192.0.2.53"}, {"address": "2001:db8::53", "port": 5353, "keyRef": key}],
+    }));
+    let both = CheckedPeer::Both(network, secret.clone());
+    assert_eq!(told.allow, [CheckedPeer::From(network), CheckedPeer::With(secret.clone()), both]);
+    let target = |address: &str, key| CheckedTarget { address: address.parse().expect("an address"), key };
+    assert_eq!(told.notify, [target("192.0.2.53:53", None), target("[2001:db8::53]:5353", Some(secret))]);
+    assert_eq!(zone(Value::Null), CheckedTransfer::default());
 }
