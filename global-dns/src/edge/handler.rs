@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use koinon_model::time::Timestamp;
 
 use super::message::{Asked, Reading, Tsig, read};
-use crate::snapshot::{Answer, Head, Question, Snapshot, write};
+use crate::snapshot::{Answer, Head, Question, Scratch, Snapshot, write};
 use crate::wire::name::{NAME_MAX, suffixes};
 use crate::wire::{Rcode, rtype};
 
@@ -42,14 +42,12 @@ pub(crate) fn respond(
     now: Timestamp,
     out: &mut [u8],
 ) -> Option<(usize, Rcode)> {
+    let mut scratch = Scratch::default();
     let (head, answer, tsig) = match read(packet) {
         Reading::Ignored => return None,
         Reading::Failed(head, rcode) => (head, Answer::bare(rcode), None),
         Reading::Signed(head, tsig) => (head, Answer::bare(Rcode::NotAuth), Some(tsig)),
-        Reading::Asked(head, asked) => {
-            let mut lower = [0; NAME_MAX];
-            (head, look_up(snapshot, asked, &mut lower, client, now), None)
-        }
+        Reading::Asked(head, asked) => (head, look_up(snapshot, asked, &mut scratch, client, now), None),
     };
     let limit = match transport {
         Transport::Udp => head.udp_limit(),
@@ -65,15 +63,16 @@ pub(crate) fn respond(
 fn look_up<'a>(
     snapshot: &'a Snapshot,
     asked: Asked<'_>,
-    lower: &mut [u8; NAME_MAX],
+    scratch: &'a mut Scratch,
     client: IpAddr,
     now: Timestamp,
 ) -> Answer<'a> {
+    let mut lower = [0; NAME_MAX];
     let lower = &mut lower[..asked.name.len()];
     lower.copy_from_slice(asked.name);
     lower.make_ascii_lowercase();
     let n_labels = suffixes(lower).count() - 1;
-    snapshot.answer(&Question { name: lower, n_labels, rtype: asked.rtype }, client, now)
+    snapshot.answer_in_full(&Question { name: lower, n_labels, rtype: asked.rtype }, client, now, scratch)
 }
 
 /// BADKEY: the error in a TSIG record that says the key is unknown (RFC 8945 §3).

@@ -19,6 +19,9 @@ pub(crate) fn respond(
 ) -> Option<(usize, Rcode)> {
     let usual = read(packet, lower)?;
     let answer = snapshot.answer(&usual.question, client, now);
+    if answer.is_redirect {
+        return None;
+    }
     let length = write(out, &usual.head, &answer, usual.head.udp_limit());
     Some((length, answer.rcode()))
 }

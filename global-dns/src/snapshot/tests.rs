@@ -11,6 +11,8 @@ mod wildcards;
 
 mod zones;
 
+mod redirects;
+
 mod records;
 
 mod shares;

@@ -86,7 +86,8 @@ pub(super) fn any_data() -> Rdata {
     Rdata { fixed: b"\x07RFC8482\x00"[..].into(), name: None }
 }
 
-fn failure() -> Block {
+/// The server failed.
+pub(super) fn failure() -> Block {
     let root = Name::root();
     Writer::new(Anchor::Within(&root))
         .finish(Rcode::ServFail, false)

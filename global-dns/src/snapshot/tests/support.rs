@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::Record as WireRecord;
+use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
@@ -15,7 +16,7 @@ use koinon_types::names::{
 use crate::edge::handler::{RESPONSE_MAX, Transport, respond};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, build};
 use crate::wire::name::Name;
-use crate::wire::rdata::type_number;
+use crate::wire::rdata::{self, Rdata, type_number};
 
 pub(crate) const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
@@ -166,6 +167,11 @@ fn line(record: &WireRecord) -> String {
     let owner = if owner == "." { &owner } else { owner.trim_end_matches('.') };
     if kind.to_string() == "SOA" {
         return format!("{owner} {} SOA", record.ttl);
+    }
+    if ["DNAME", "HTTPS"].contains(&kind.to_string().as_str()) {
+        let data = record.data.to_bytes().expect("what was read can be written");
+        let data = rdata::text(kind.into(), &Rdata::opaque(&data));
+        return format!("{owner} {} {kind} {data}", record.ttl);
     }
     format!("{owner} {} {kind} {}", record.ttl, record.data)
 }
