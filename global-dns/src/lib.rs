@@ -24,6 +24,8 @@ pub mod serve;
 
 pub mod explain;
 
+pub mod zonefile;
+
 pub mod metrics;
 
 pub use fast::BindError;

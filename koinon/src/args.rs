@@ -46,6 +46,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// What a name answers now, and why
     Resolve(ResolveArgs),
+    /// Zone files: take one into the host, or write one out
+    Dns(DnsArgs),
     /// Print a completion script for a shell
     Completion {
         /// The shell.
@@ -120,6 +122,49 @@ pub(crate) struct ResolveArgs {
     /// How to print the result.
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon dns`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DnsArgs {
+    /// What to do with a zone file.
+    #[command(subcommand)]
+    pub(crate) command: DnsCommand,
+}
+
+/// What can be done with a zone file.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DnsCommand {
+    /// Store the zone of a zone file as a DnsZone
+    Import(ImportArgs),
+    /// Print the zone file of a DnsZone
+    Export(ExportArgs),
+}
+
+/// `koinon dns import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The zone file (RFC 1035); - reads standard input
+    pub(crate) file: PathBuf,
+    /// The zone's apex (default: what the file's $ORIGIN and SOA record say)
+    #[arg(long, value_name = "APEX")]
+    pub(crate) zone: Option<String>,
+    /// Check the file and print the DnsZone, without reaching the host
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon dns export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The zone's apex
+    pub(crate) zone: String,
     /// How to reach the host.
     #[command(flatten)]
     pub(crate) host: HostArgs,

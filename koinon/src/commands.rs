@@ -1,6 +1,7 @@
 //! One file per command; each gathers from the host, shapes what was found and prints it. No decisions are taken here.
 
 mod demo;
+mod dns;
 mod explain;
 mod join;
 mod resolve;
@@ -27,6 +28,8 @@ pub(crate) mod paths {
     pub(crate) const CLUSTER_BINDINGS: &str = "/apis/koinon.io/v1alpha1/clusterresourcebindings";
     /// Global names of all namespaces.
     pub(crate) const RECORDS: &str = "/apis/koinon.io/v1alpha1/globalrecords";
+    /// Zones.
+    pub(crate) const ZONES: &str = "/apis/koinon.io/v1alpha1/dnszones";
 }
 
 /// Runs one command to its end.
@@ -43,6 +46,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Status(args) => in_runtime(status::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
         Command::Resolve(args) => in_runtime(resolve::run(args)),
+        Command::Dns(args) => in_runtime(dns::run(args)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "koinon", &mut std::io::stdout());
             Ok(Outcome::Ok)

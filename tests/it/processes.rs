@@ -6,3 +6,4 @@ mod kill_loop;
 mod kubectl_tour;
 mod members;
 mod startup;
+mod zone_files;
