@@ -328,6 +328,7 @@ impl<'a> Compiler<'a> {
             for data in &set.data {
                 writer.record(Section::Answer, context.owner(), set.rtype, set.ttl, data);
             }
+            self.write_targets(&mut writer, context, id, &set);
             let block = writer.finish(Rcode::NoError, true);
             by_type.push((set.rtype, self.keep(context.name, &rdata::type_text(set.rtype), block)));
         }

@@ -13,6 +13,8 @@ mod zones;
 
 mod redirects;
 
+mod extras;
+
 mod records;
 
 mod shares;

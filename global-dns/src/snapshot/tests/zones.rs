@@ -102,7 +102,11 @@ fn name_servers_inside_the_zone_have_addresses() {
     check(
         &snapshot(vec![zone], Vec::new()),
         &[
-            ("example NS", "NOERROR aa | an example 300 NS ns.elsewhere. | an example 300 NS ns1.example."),
+            (
+                "example NS",
+                "NOERROR aa | an example 300 NS ns.elsewhere. | an example 300 NS ns1.example. \
+                | ar ns1.example 300 A 192.0.2.1",
+            ),
             ("ns1.example A", "NOERROR aa | an ns1.example 300 A 192.0.2.1"),
             ("ns.elsewhere A", "REFUSED"),
         ],
