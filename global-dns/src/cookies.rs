@@ -35,7 +35,7 @@ const VERSION: u8 = 1;
 
 /// What the nodes of one fleet share.
 #[derive(Clone)]
-pub struct Secret([u8; 32]);
+pub struct CookieSecret([u8; 32]);
 
 /// The keys of a day: its own, and that of the day before, whose last cookies are still good.
 #[derive(Clone)]
@@ -53,9 +53,9 @@ pub(crate) struct Cookie {
     pub(crate) server: Option<[u8; SERVER]>,
 }
 
-// === impl Secret ===
+// === impl CookieSecret ===
 
-impl Secret {
+impl CookieSecret {
     /// A secret of 32 bytes that nobody else knows.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -72,9 +72,9 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
+impl std::fmt::Debug for CookieSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
+        f.write_str("CookieSecret")
     }
 }
 
@@ -82,13 +82,13 @@ impl std::fmt::Debug for Secret {
 
 impl Keys {
     /// The keys of a moment.
-    pub(crate) fn of(secret: &Secret, now: Timestamp) -> Self {
+    pub(crate) fn of(secret: &CookieSecret, now: Timestamp) -> Self {
         let day = day(now);
         Self { day, present: secret.key(day), past: secret.key(day - 1) }
     }
 
     /// Replaces the keys when their day is over.
-    pub(crate) fn keep_up(&mut self, secret: &Secret, now: Timestamp) {
+    pub(crate) fn keep_up(&mut self, secret: &CookieSecret, now: Timestamp) {
         if self.day != day(now) {
             *self = Self::of(secret, now);
         }
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_cookie_is_good_for_its_address_and_its_time() {
-        let secret = Secret::new([7; 32]);
+        let secret = CookieSecret::new([7; 32]);
         let (client, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let made = Timestamp::from_seconds(86_400 * 3 - 10);
         let first = Cookie { client: [1; CLIENT], server: None };

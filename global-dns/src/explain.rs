@@ -3,28 +3,19 @@
 use std::net::IpAddr;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::Record as WireRecord;
+use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{EndpointState, ProbeOutcome, Record, Target};
 use serde_json::{Value, json};
 
 use crate::snapshot::{
-    EndpointView, Exclusion, Head, How, Mode, Options, Path, Question, RecordView, Snapshot, TtlReason, write,
+    Answer, EndpointView, Exclusion, Head, How, Mode, Options, Path, Question, RecordView, Scratch, Snapshot,
+    TtlReason, write,
 };
 use crate::wire::name::{Name, suffixes};
+use crate::wire::rdata::{self, Rdata};
 use crate::wire::{CLASS_IN, Rcode, rtype};
-
-/// Types by the names that people know.
-const TYPES: [(&str, u16); 9] = [
-    ("A", rtype::A),
-    ("AAAA", rtype::AAAA),
-    ("CAA", rtype::CAA),
-    ("CNAME", rtype::CNAME),
-    ("MX", rtype::MX),
-    ("NS", rtype::NS),
-    ("SOA", rtype::SOA),
-    ("SRV", rtype::SRV),
-    ("TXT", rtype::TXT),
-];
 
 /// Longest answer that is explained: that of TCP.
 const ANSWER_MAX: usize = u16::MAX as usize;
@@ -35,8 +26,10 @@ pub enum Unclear {
     /// The name is no domain name.
     #[error("name: {0} is no domain name, such as shop.global.example")]
     Name(String),
-    /// The type is none that is served.
-    #[error("type: {0} is not served; expected A, AAAA, CAA, CNAME, MX, NS, SOA, SRV or TXT")]
+    /// The type is none that a name can be asked for.
+    #[error(
+        "type: {0} is no type of records; expected a mnemonic such as A, HTTPS or TXT, or TYPE and a number"
+    )]
     Type(String),
 }
 
@@ -56,18 +49,21 @@ pub fn explain(
 ) -> Result<Value, Unclear> {
     let wire: Name = name.trim_end_matches('.').parse().map_err(|_| Unclear::Name(name.to_owned()))?;
     let kind = kind.to_ascii_uppercase();
-    let known = TYPES.iter().find(|(known, _)| *known == kind);
-    let (_, rtype) = known.ok_or_else(|| Unclear::Type(kind.clone()))?;
+    let known = rdata::question_number(&kind).filter(|number| is_answered(*number));
+    let rtype = known.ok_or_else(|| Unclear::Type(kind.clone()))?;
     let lower = wire.wire().to_ascii_lowercase();
-    let question = Question { name: &lower, n_labels: suffixes(&lower).count() - 1, rtype: *rtype };
+    let question = Question { name: &lower, n_labels: suffixes(&lower).count() - 1, rtype };
     let path = snapshot.path(&question, client, now);
-    let rcode = path.map_or(Rcode::Refused, |path| snapshot.answer_of(path).rcode());
+    let mut scratch = Scratch::default();
+    let is_redirected = snapshot.answer(&question, client, now).is_redirect;
+    let answer = snapshot.answer_in_full(&question, client, now, &mut scratch);
+    let rcode = answer.rcode();
     let record = path.and_then(|path| snapshot.record_of(path));
     let mut told = json!({
         "name": name, "type": kind, "client": client.to_string(), "rcode": rcode.mnemonic(),
-        "generation": snapshot.generation(), "answers": answers(snapshot, &question, client, now),
+        "generation": snapshot.generation(), "answers": answers(&question, &answer),
         "zone": path.and_then(|path| snapshot.zone_of(path)).map(ToString::to_string),
-        "because": because(path, rcode, record), "ttlReason": "", "endpoints": [],
+        "because": if is_redirected { REDIRECTED.to_owned() } else { because(path, rcode, record) }, "ttlReason": "", "endpoints": [],
     });
     if let Some((record, view)) = record {
         told["ttlReason"] = json!(format!("{}: {}", view.ttl, ttl(view.ttl_reason)));
@@ -87,17 +83,37 @@ pub fn explain(
 }
 
 /// The answer section as it would be sent, read back by a reader that is not ours.
-fn answers(snapshot: &Snapshot, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Vec<String> {
+fn answers(question: &Question<'_>, answer: &Answer<'_>) -> Vec<String> {
     let mut asked = question.name.to_vec();
     asked.extend(question.rtype.to_be_bytes());
     asked.extend(CLASS_IN.to_be_bytes());
     let head = Head { id: [0; 2], flags: [0; 2], question: &asked, edns: None };
     let mut out = vec![0; ANSWER_MAX];
-    let length =
-        write(&mut out, &head, &snapshot.answer(question, client, now), &Options::default(), ANSWER_MAX);
+    let length = write(&mut out, &head, answer, &Options::default(), ANSWER_MAX);
     let message = Message::from_vec(&out[..length]).map(|message| message.answers).unwrap_or_default();
-    message.iter().map(ToString::to_string).collect()
+    message.iter().map(line).collect()
 }
+
+/// A record as master files write it. The reader writes fewer types in their notation than are served, and some in
+/// another; but SOA is not data of ours.
+pub(crate) fn line(record: &WireRecord) -> String {
+    let number = u16::from(record.record_type());
+    match record.data.to_bytes() {
+        Ok(bytes) if number != rtype::SOA => {
+            let data = rdata::text(number, &Rdata::opaque(&bytes));
+            format!("{} {} IN {} {data}", record.name, record.ttl, rdata::type_text(number))
+        }
+        Ok(_) | Err(_) => record.to_string(),
+    }
+}
+
+/// Whether a question about this type is answered from a zone; the others are about the protocol.
+fn is_answered(number: u16) -> bool {
+    number != 0 && number != rtype::OPT && !(rtype::META_FIRST..rtype::ANY).contains(&number)
+}
+
+/// Why a name below a DNAME record answers what it does.
+const REDIRECTED: &str = "a DNAME record above the name redirects it";
 
 fn because(path: Option<Path>, rcode: Rcode, record: Option<(&Record, &RecordView)>) -> String {
     let Some(path) = path else { return "no zone of ours holds the name".to_owned() };
@@ -164,5 +180,33 @@ fn target(target: &Target) -> String {
     match target {
         Target::Ip(ip) => ip.to_string(),
         Target::Hostname(name) => name.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::tests::support::{CLIENT, snapshot, zone};
+
+    #[test]
+    fn explains_types_of_every_kind_and_redirected_names() {
+        let lines = "
+            www.example 60 HTTPS 1 . alpn=h2
+            old.example 60 DNAME new.example
+            a.new.example 60 TXT x
+        ";
+        let snapshot = snapshot(vec![zone("example", lines)], Vec::new());
+        let ask = |name, kind| explain(&snapshot, name, kind, CLIENT, Timestamp::from_seconds(0));
+        let told = ask("www.example", "https").unwrap();
+        let answer = told["answers"][0].as_str().unwrap();
+        assert_eq!(answer, "www.example. 60 IN HTTPS 1 . alpn=\"h2\"");
+        assert_eq!(ask("www.example", "TYPE65").unwrap()["answers"], told["answers"]);
+        let told = ask("a.old.example", "TXT").unwrap();
+        assert_eq!(told["answers"][0].as_str(), Some("old.example. 60 IN DNAME new.example."));
+        assert_eq!(told["answers"].as_array().map(Vec::len), Some(3));
+        assert_eq!((told["rcode"].as_str(), told["because"].as_str()), (Some("NOERROR"), Some(REDIRECTED)));
+        for kind in ["AXFR", "OPT", "TYPE0", "BOGUS"] {
+            assert_eq!(ask("www.example", kind), Err(Unclear::Type(kind.to_owned())));
+        }
     }
 }

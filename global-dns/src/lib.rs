@@ -32,9 +32,11 @@ pub mod serve;
 
 pub mod explain;
 
+pub mod zonefile;
+
 pub mod metrics;
 
-pub use cookies::Secret;
+pub use cookies::CookieSecret;
 pub use fast::BindError;
 pub use limit::Limit;
 pub use node::{InvalidNsid, Nsid};

@@ -183,8 +183,9 @@ fn place(rcode: Rcode) -> usize {
         Rcode::NxDomain => 3,
         Rcode::NotImp => 4,
         Rcode::Refused => 5,
-        Rcode::NotAuth => 6,
-        Rcode::BadVers => 7,
+        Rcode::YxDomain => 6,
+        Rcode::NotAuth => 7,
+        Rcode::BadVers => 8,
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use koinon_model::time::Timestamp;
 
-use crate::cookies::{Keys, Secret};
+use crate::cookies::{CookieSecret, Keys};
 use crate::snapshot::{Edns, Options};
 
 /// Longest NSID: it goes into every answer to who asks for it, and a host name fits.
@@ -23,7 +23,7 @@ pub struct InvalidNsid;
 #[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) nsid: Nsid,
-    pub(crate) secret: Secret,
+    pub(crate) secret: CookieSecret,
 }
 
 /// A node at a moment.

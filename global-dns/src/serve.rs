@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use crate::cookies::Secret;
+use crate::cookies::CookieSecret;
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
 use crate::keep;
@@ -35,7 +35,7 @@ pub struct Config {
     /// What it calls itself to clients who ask.
     pub nsid: Nsid,
     /// What its cookies are made with: the same on every node.
-    pub secret: Secret,
+    pub secret: CookieSecret,
     /// How answers over UDP are limited, if they are.
     pub limit: Option<Limit>,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.

@@ -13,7 +13,8 @@
 //!
 //! What the rules say (RFC 1034 §4.3.2 as clarified by 2308, 4592 and 8020) is settled while building: NODATA,
 //! NXDOMAIN, wildcards, chains of aliases and referrals are all programs like any other, so answering is a
-//! lookup and a copy.
+//! lookup and a copy. One answer cannot be: that below a DNAME record, which depends on the whole name of the question.
+//! Its program holds a mark instead of a block, and the module `redirect` writes it for the edge.
 
 pub(crate) mod index;
 
@@ -37,6 +38,8 @@ mod answer;
 
 mod together;
 
+mod redirect;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -55,11 +58,13 @@ pub use health::{
     EndpointView, Exclusion, LastGood, Mode, ProbeVerdict, Probed, RecordView, TtlReason, Verdicts,
 };
 pub use index::Seed;
+pub(crate) use redirect::Scratch;
 pub(crate) use together::TOGETHER_MAX;
 
 use crate::wire::Rcode;
 use crate::wire::name::Name;
 use index::{Index, NodeId};
+use redirect::Redirect;
 use store::Store;
 use tree::Tree;
 
@@ -82,6 +87,8 @@ pub struct Snapshot {
     blocks: Vec<Stored>,
     bytes: Vec<u8>,
     fixups: Vec<u16>,
+    /// What programs do that redirect; no other is here.
+    redirects: BTreeMap<ProgramId, Redirect>,
     /// Apexes, by zone number.
     apexes: Vec<Name>,
     versions: Versions,
@@ -152,6 +159,7 @@ impl Snapshot {
             blocks: store.blocks,
             bytes: store.bytes,
             fixups: store.fixups,
+            redirects: store.redirects.into_values().collect(),
             apexes: tree.zones.into_iter().map(|zone| zone.apex).collect(),
             versions,
             records: views,
@@ -205,4 +213,6 @@ struct Stored {
     counts: [u16; 3],
     rcode: Rcode,
     authoritative: bool,
+    /// It stands for an answer that is written when the question's name is known.
+    is_redirect: bool,
 }

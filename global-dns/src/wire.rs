@@ -3,9 +3,7 @@
 //! Everything here is pure and knows no zone. Reading a whole query lives with its two readers, the fast path
 //! and the edge; they are written apart on purpose, so that a test can hold one against the other.
 
-pub mod name;
-
-pub mod rdata;
+pub use koinon_types::dns::{name, rdata, rtype};
 
 /// Length of the message header (RFC 1035 §4.1.1).
 pub const HEADER: usize = 12;
@@ -19,58 +17,6 @@ pub const UDP_PAYLOAD_PLAIN: u16 = 512;
 
 /// The class we serve.
 pub const CLASS_IN: u16 = 1;
-
-/// Type numbers that the server itself needs to know.
-pub mod rtype {
-    /// IPv4 address.
-    pub const A: u16 = 1;
-    /// Name server.
-    pub const NS: u16 = 2;
-    /// Alias.
-    pub const CNAME: u16 = 5;
-    /// Start of authority.
-    pub const SOA: u16 = 6;
-    /// Pointer.
-    pub const PTR: u16 = 12;
-    /// Host information; what ANY is answered with.
-    pub const HINFO: u16 = 13;
-    /// Mail exchange.
-    pub const MX: u16 = 15;
-    /// Text.
-    pub const TXT: u16 = 16;
-    /// IPv6 address.
-    pub const AAAA: u16 = 28;
-    /// Service.
-    pub const SRV: u16 = 33;
-    /// Alias of a subtree.
-    pub const DNAME: u16 = 39;
-    /// The EDNS pseudo record.
-    pub const OPT: u16 = 41;
-    /// Delegation signer; authoritative on the parent's side of a cut.
-    pub const DS: u16 = 43;
-    /// First of the Q and meta types (RFC 6895 §3.1), which no zone may hold.
-    pub const META_FIRST: u16 = 128;
-    /// Says in a proof that a name does not exist; never a question (RFC 9824 §3.5).
-    pub const NXNAME: u16 = 128;
-    /// Key exchange for TSIG.
-    pub const TKEY: u16 = 249;
-    /// Transaction signature.
-    pub const TSIG: u16 = 250;
-    /// Incremental transfer.
-    pub const IXFR: u16 = 251;
-    /// Full transfer.
-    pub const AXFR: u16 = 252;
-    /// Mailbox records, obsolete.
-    pub const MAILB: u16 = 253;
-    /// Mail agents, obsolete.
-    pub const MAILA: u16 = 254;
-    /// Every type at a name.
-    pub const ANY: u16 = 255;
-    /// Last of the Q and meta types.
-    pub const META_LAST: u16 = 255;
-    /// Certification authority authorization.
-    pub const CAA: u16 = 257;
-}
 
 /// EDNS options that the server itself needs to know.
 pub mod option {
@@ -112,6 +58,8 @@ pub enum Rcode {
     NotImp = 4,
     /// Not ours, or not for you.
     Refused = 5,
+    /// A redirected name would be too long (RFC 6672 §2.2).
+    YxDomain = 6,
     /// The signature's key is unknown (RFC 8945 §5.2.1).
     NotAuth = 9,
     /// The EDNS version is unknown.
@@ -120,13 +68,14 @@ pub enum Rcode {
 
 impl Rcode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
         Self::NxDomain,
         Self::NotImp,
         Self::Refused,
+        Self::YxDomain,
         Self::NotAuth,
         Self::BadVers,
     ];
@@ -145,6 +94,7 @@ impl Rcode {
             Self::NxDomain => "NXDOMAIN",
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
             Self::NotAuth => "NOTAUTH",
             Self::BadVers => "BADVERS",
         }

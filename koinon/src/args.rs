@@ -32,8 +32,6 @@ pub(crate) struct HostArgs {
 pub(crate) enum Command {
     /// Run the host: API, store, controllers, syncers and DNS in one process
     Server(ServerArgs),
-    /// Run one more DNS server of a host's names; it goes on without the host
-    DnsNode(DnsNodeArgs),
     /// See it all in a minute: a host, three simulated clusters, a shop, a lost cluster and its return
     Demo(DemoArgs),
     /// Run one simulated cluster: a real Kubernetes API with simulated nodes and pods
@@ -48,6 +46,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// What a name answers now, and why
     Resolve(ResolveArgs),
+    /// More DNS servers of the host's names, and zone files in and out
+    Dns(DnsArgs),
     /// Print a completion script for a shell
     Completion {
         /// The shell.
@@ -89,9 +89,9 @@ pub(crate) struct LimitArgs {
     pub(crate) dns_rate_limit_dry_run: bool,
 }
 
-/// `koinon dns-node`.
+/// `koinon dns serve`.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct DnsNodeArgs {
+pub(crate) struct DnsServeArgs {
     /// Name of this node, which no other one has: its reports and its NSID carry it
     #[arg(long, value_name = "NAME", default_value = "dns-1")]
     pub(crate) node: String,
@@ -159,6 +159,51 @@ pub(crate) struct ResolveArgs {
     /// How to print the result.
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon dns`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DnsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: DnsCommand,
+}
+
+/// What can be done about names.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum DnsCommand {
+    /// Serve the host's names from here too; goes on without the host
+    Serve(DnsServeArgs),
+    /// Store the zone of a zone file as a DnsZone
+    Import(ImportArgs),
+    /// Print the zone file of a DnsZone
+    Export(ExportArgs),
+}
+
+/// `koinon dns import`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The zone file (RFC 1035); - reads standard input
+    pub(crate) file: PathBuf,
+    /// The zone's apex (default: what the file's $ORIGIN and SOA record say)
+    #[arg(long, value_name = "APEX")]
+    pub(crate) zone: Option<String>,
+    /// Check the file and print the DnsZone, without reaching the host
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon dns export`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// The zone's apex
+    pub(crate) zone: String,
     /// How to reach the host.
     #[command(flatten)]
     pub(crate) host: HostArgs,

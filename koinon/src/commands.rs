@@ -1,7 +1,7 @@
 //! One file per command; each gathers from the host, shapes what was found and prints it. No decisions are taken here.
 
 mod demo;
-mod dns_node;
+mod dns;
 mod explain;
 mod join;
 mod resolve;
@@ -28,6 +28,8 @@ pub(crate) mod paths {
     pub(crate) const CLUSTER_BINDINGS: &str = "/apis/koinon.io/v1alpha1/clusterresourcebindings";
     /// Global names of all namespaces.
     pub(crate) const RECORDS: &str = "/apis/koinon.io/v1alpha1/globalrecords";
+    /// Zones.
+    pub(crate) const ZONES: &str = "/apis/koinon.io/v1alpha1/dnszones";
 }
 
 /// Runs one command to its end.
@@ -37,7 +39,6 @@ pub(crate) mod paths {
 pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Server(args) => in_threads(server::run(args)),
-        Command::DnsNode(args) => in_threads(dns_node::run(args)),
         Command::Demo(args) => in_threads(demo::run(args)),
         Command::Simulate(args) => in_threads(simulate::run(args)),
         Command::Join(args) => in_runtime(join::run(args)),
@@ -45,6 +46,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Outcome> {
         Command::Status(args) => in_runtime(status::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
         Command::Resolve(args) => in_runtime(resolve::run(args)),
+        Command::Dns(args) => in_threads(dns::run(args)),
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "koinon", &mut std::io::stdout());
             Ok(Outcome::Ok)

@@ -8,3 +8,4 @@ mod kubectl_tour;
 mod members;
 mod startup;
 mod transfers;
+mod zone_files;

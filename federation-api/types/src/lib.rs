@@ -13,3 +13,5 @@ pub mod convert;
 pub mod sync;
 
 pub mod names;
+
+pub mod dns;

@@ -87,11 +87,11 @@ pub struct NameServer {
 pub struct StaticRecord {
     /// Owner, absolute; may begin with `*.`.
     pub name: String,
-    /// Mnemonic of the type: `A`, `AAAA`, `CNAME`, `TXT`, `CAA`, `MX`, `NS`, `SRV`.
+    /// Mnemonic of the type, or `TYPE` and its number where it has none here.
     pub kind: String,
     /// Time to live, seconds.
     pub ttl: u32,
-    /// RDATA as a master file writes it (RFC 1035 §5), names absolute without the final dot.
+    /// RDATA as a master file writes it (RFC 1035 §5), names absolute with the final dot.
     pub data: String,
 }
 

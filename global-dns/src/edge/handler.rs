@@ -8,7 +8,7 @@ use super::message::{Asked, Reading, Tsig, read};
 use super::transfer::{self, Plan, Verdict};
 use super::tsig::{self, Bad, Signed, Signer};
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Head, Question, Snapshot, write};
+use crate::snapshot::{Answer, Head, Question, Scratch, Snapshot, write};
 use crate::wire::name::{NAME_MAX, suffixes};
 use crate::wire::{Rcode, rtype};
 
@@ -82,17 +82,17 @@ impl Exchange<'_> {
         signer: Option<Signer>,
         out: &mut [u8],
     ) -> Option<Reply> {
-        let mut lower = [0; NAME_MAX];
+        let mut scratch = Scratch::default();
         let (head, answer) = match reading {
             // The reader gives no signature inside another.
             Reading::Ignored | Reading::Signed(..) => return None,
             Reading::Failed(head, rcode) => (head, Answer::bare(*rcode)),
-            Reading::Asked(head, asked) => (head, self.look_up(*asked, &mut lower)),
+            Reading::Asked(head, asked) => (head, self.look_up(*asked, &mut scratch)),
             Reading::Transfer(head, wanted) => {
                 match transfer::decide(self.snapshot, *wanted, self.client, key, self.transport) {
                     Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
                     Verdict::Soa => {
-                        (head, self.look_up(Asked { name: wanted.apex, rtype: rtype::SOA }, &mut lower))
+                        (head, self.look_up(Asked { name: wanted.apex, rtype: rtype::SOA }, &mut scratch))
                     }
                     Verdict::Whole(apex) => {
                         let options = self.speaker.options(head.edns, self.client);
@@ -136,12 +136,13 @@ impl Exchange<'_> {
 }
 
 impl<'a> Exchange<'a> {
-    fn look_up(self, asked: Asked<'_>, lower: &mut [u8; NAME_MAX]) -> Answer<'a> {
+    fn look_up(self, asked: Asked<'_>, scratch: &'a mut Scratch) -> Answer<'a> {
+        let mut lower = [0; NAME_MAX];
         let lower = &mut lower[..asked.name.len()];
         lower.copy_from_slice(asked.name);
         lower.make_ascii_lowercase();
         let n_labels = suffixes(lower).count() - 1;
         let question = Question { name: lower, n_labels, rtype: asked.rtype };
-        self.snapshot.answer(&question, self.client, self.speaker.now)
+        self.snapshot.answer_in_full(&question, self.client, self.speaker.now, scratch)
     }
 }

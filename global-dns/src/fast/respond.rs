@@ -59,6 +59,10 @@ pub(crate) fn respond(
     for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
         let Some(usual) = usual else { continue };
         let Some((answer, (_, client))) = answers.next() else { break };
+        if answer.is_redirect {
+            // It depends on the labels of the question: the edge writes it.
+            continue;
+        }
         let rcode = answer.rcode();
         let verdict = limiter.as_deref_mut().map_or(Verdict::Give, |limiter| {
             let is_known = speaker.knows(usual.head.edns, *client);

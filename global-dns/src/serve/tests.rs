@@ -36,7 +36,7 @@ fn serve_at(listen: &str, data_dir: Option<PathBuf>) -> Served {
         n_threads: 2,
         vantage: "test".into(),
         nsid: "node-1".try_into().unwrap(),
-        secret: Secret::new([9; 32]),
+        secret: CookieSecret::new([9; 32]),
         limit: None,
         seed: [3, 5],
         data_dir,

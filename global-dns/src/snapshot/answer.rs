@@ -33,6 +33,8 @@ pub struct Answer<'a> {
     pub(crate) counts: [u16; 3],
     pub(crate) bytes: &'a [u8],
     pub(crate) fixups: &'a [u16],
+    /// It is not the answer yet: the edge writes it, see [`Snapshot::answer_in_full`].
+    pub(crate) is_redirect: bool,
 }
 
 /// How an answer was found, for whoever explains it.
@@ -65,7 +67,7 @@ impl Answer<'_> {
 
     /// Says only this code.
     pub(crate) const fn bare(rcode: Rcode) -> Self {
-        Self { rcode, authoritative: false, counts: [0; 3], bytes: &[], fixups: &[] }
+        Self { rcode, authoritative: false, counts: [0; 3], bytes: &[], fixups: &[], is_redirect: false }
     }
 }
 
@@ -132,6 +134,7 @@ impl Snapshot {
             counts: block.counts,
             bytes: &self.bytes[start..start + usize::from(block.length)],
             fixups: &self.fixups[first_fixup..first_fixup + usize::from(block.n_fixups)],
+            is_redirect: block.is_redirect,
         }
     }
 }

@@ -13,12 +13,18 @@
 //!                                       ▲ own places: n + (16 + position)
 //! ```
 
+use super::answer::OPT;
 use crate::wire::name::{NAME_MAX, Name, suffixes};
 use crate::wire::rdata::Rdata;
-use crate::wire::{CLASS_IN, HEADER, Rcode};
+use crate::wire::{CLASS_IN, HEADER, Rcode, UDP_PAYLOAD_PLAIN};
 
 /// Largest block: with header, longest question and OPT with all options it still fits a TCP message.
 pub(super) const BLOCK_MAX: usize = u16::MAX as usize - HEADER - NAME_MAX - 4 - 128;
+
+/// Most bytes of a message that carries records nobody needs: every client takes as many. A block is the same for all
+/// clients, and one that is too long for a client reaches it empty; so the size that the most modest takes decides, and
+/// whoever misses the records asks for them. A second block for larger datagrams would double the work for little.
+const MESSAGE_WITH_EXTRAS_MAX: usize = UDP_PAYLOAD_PLAIN as usize;
 
 /// Largest offset that a compression pointer can carry (RFC 1035 §4.1.4).
 const POINTER_MAX: i32 = 0x3fff;
@@ -105,6 +111,31 @@ impl<'a> Writer<'a> {
             self.name(name);
         }
         self.close_data(length_at);
+    }
+
+    /// Writes a set that an answer can do without, if it fits into every client's datagram; all of it or nothing,
+    /// because part of a set would look like the whole (RFC 2181 §9).
+    pub(super) fn extra(&mut self, owner: Owner<'_>, rtype: u16, ttl: u32, data: &[Rdata]) {
+        let (counts, seen) = (self.block.counts, self.seen.len());
+        let (bytes, fixups) = (self.block.bytes.len(), self.block.fixups.len());
+        for data in data {
+            self.record(Section::Additional, owner, rtype, ttl, data);
+        }
+        if self.message_length_max() > MESSAGE_WITH_EXTRAS_MAX {
+            self.block.counts = counts;
+            self.seen.truncate(seen);
+            self.block.bytes.truncate(bytes);
+            self.block.fixups.truncate(fixups);
+        }
+    }
+
+    /// Length of the longest message that this block can be part of, as it stands.
+    fn message_length_max(&self) -> usize {
+        let name = match self.anchor {
+            Anchor::Exactly(name) => name.wire().len(),
+            Anchor::Within(_) => NAME_MAX,
+        };
+        HEADER + name + 4 + self.block.bytes.len() + OPT
     }
 
     /// Writes a SOA record, whose data alone holds two names before its numbers.

@@ -13,6 +13,7 @@ use koinon_types::names::NameTable;
 use super::block::{Anchor, Owner, Section, Writer};
 use super::health::RecordView;
 use super::index::NodeId;
+use super::redirect::Redirect;
 use super::store::Store;
 use super::tree::{Found, Tree};
 use super::{Below, Node, ProgramId};
@@ -22,7 +23,7 @@ use crate::wire::{Rcode, rtype};
 
 /// Longest chain of aliases followed on behalf of a client; it asks on from there itself. Real chains have two
 /// or three links, and eight keep an answer well inside one datagram.
-const CHAIN_LENGTH_MAX: usize = 8;
+pub(super) const CHAIN_LENGTH_MAX: usize = 8;
 
 /// TTL of the answer to ANY: long enough that a client does not ask again at once, short enough to forget a
 /// change of mind (RFC 8482 §4.2).
@@ -55,15 +56,25 @@ enum End {
     Missing,
     /// A referral.
     Delegated(NodeId),
+    /// YXDOMAIN: below this redirected name, the name would become longer than names can be.
+    TooLong(NodeId),
     /// Nothing that we can add: another zone, a loop, or a chain too long.
     Open,
 }
 
 /// The way from the question's name to the end of its chain.
 struct Chain {
-    /// TTL and target of each alias; the first belongs to the question's name.
-    links: Vec<(u32, Name)>,
+    /// The first belongs to the question's name.
+    links: Vec<Link>,
     end: End,
+}
+
+/// One alias of a chain.
+struct Link {
+    ttl: u32,
+    target: Name,
+    /// What it is synthesised from, unless it is a record of its own.
+    source: Option<Redirect>,
 }
 
 /// What the blocks of one name have in common.
@@ -79,7 +90,12 @@ impl Context<'_> {
     fn start(&self) -> Writer<'_> {
         let mut writer = Writer::new(self.anchor);
         let mut owner = Owner::Question;
-        for (ttl, target) in &self.chain.links {
+        let mut written = Vec::new();
+        for Link { ttl, target, source } in &self.chain.links {
+            if let Some(source) = source.as_ref().filter(|source| !written.contains(&&source.owner)) {
+                source.write(&mut writer);
+                written.push(&source.owner);
+            }
             writer.record(Section::Answer, owner, rtype::CNAME, *ttl, &Rdata::pointing(target.clone()));
             owner = Owner::Name(target);
         }
@@ -88,7 +104,7 @@ impl Context<'_> {
 
     /// Who owns the records at the end of the chain.
     fn owner(&self) -> Owner<'_> {
-        self.chain.links.last().map_or(Owner::Question, |(_, target)| Owner::Name(target))
+        self.chain.links.last().map_or(Owner::Question, |link| Owner::Name(&link.target))
     }
 }
 
@@ -128,9 +144,14 @@ impl<'a> Compiler<'a> {
         if let Some(cut) = node.cut {
             return self.compile_delegated(id, cut);
         }
-        let below = match node.wildcard {
-            Some(wildcard) => Below::Wildcard(wildcard),
-            None => Below::Program(self.shared[zone].missing),
+        if let Some(above) = node.redirected {
+            let program = self.compile_redirect(above);
+            return self.store.node(zone, &[], program, Below::Program(program));
+        }
+        let below = match (node.set(rtype::DNAME), node.wildcard) {
+            (Some(_), _) => Below::Program(self.compile_redirect(id)),
+            (None, Some(wildcard)) => Below::Wildcard(wildcard),
+            (None, None) => Below::Program(self.shared[zone].missing),
         };
         let name = self.tree.name(id);
         let encloser = if name.is_wildcard() { name.parent() } else { None };
@@ -170,6 +191,24 @@ impl<'a> Compiler<'a> {
         self.store.node(zone, &by_type, referral, Below::Program(referral))
     }
 
+    /// What is said below a redirected name.
+    fn compile_redirect(&mut self, id: NodeId) -> ProgramId {
+        if let Some((program, _)) = self.store.redirects.get(&id) {
+            return *program;
+        }
+        match self.redirect(id) {
+            Some(redirect) => self.store.redirect(id, redirect, &write::failure()),
+            None => self.store.fixed(&write::failure(), None),
+        }
+    }
+
+    /// Where a name redirects to.
+    fn redirect(&self, id: NodeId) -> Option<Redirect> {
+        let set = self.tree.node(id).set(rtype::DNAME)?;
+        let target = Name::from_wire(&set.data.first()?.fixed)?;
+        Some(Redirect { owner: self.tree.name(id), target, ttl: set.ttl })
+    }
+
     /// DS of an apex is answered for the zone above, when that is ours.
     fn compile_parent_ds(&mut self, id: NodeId, context: &Context<'_>) -> Option<ProgramId> {
         let node = self.tree.node(id);
@@ -183,9 +222,28 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// DS of a delegation that an alias points at: this side of the cut answers it (RFC 4035 §3.1.4.1).
+    fn compile_cut_ds(&mut self, context: &Context<'_>, cut: NodeId, by_type: &mut Vec<(u16, ProgramId)>) {
+        let name = self.tree.name(cut);
+        if context.chain.links.last().is_none_or(|link| link.target != name) {
+            return;
+        }
+        let program = match self.tree.node(cut).set(rtype::DS).cloned() {
+            Some(set) => {
+                let mut writer = context.start();
+                for data in &set.data {
+                    writer.record(Section::Answer, context.owner(), rtype::DS, set.ttl, data);
+                }
+                self.keep(context.name, "DS", writer.finish(Rcode::NoError, true))
+            }
+            None => self.no_data(context),
+        };
+        by_type.push((rtype::DS, program));
+    }
+
     /// CNAME and ANY at an alias: the alias, not followed (RFC 8482 §4.2).
     fn compile_alias_itself(&mut self, context: &Context<'_>, by_type: &mut Vec<(u16, ProgramId)>) {
-        let (ttl, target) = &context.chain.links[0];
+        let Link { ttl, target, .. } = &context.chain.links[0];
         let mut writer = Writer::new(context.anchor);
         writer.record(Section::Answer, Owner::Question, rtype::CNAME, *ttl, &Rdata::pointing(target.clone()));
         let program = self.keep(context.name, "CNAME", writer.finish(Rcode::NoError, true));
@@ -196,26 +254,52 @@ impl<'a> Compiler<'a> {
     /// Walks the aliases from a name, staying in its zone.
     fn follow(&self, id: NodeId) -> Chain {
         let zone = self.tree.node(id).zone;
-        let mut links: Vec<(u32, Name)> = Vec::new();
-        let mut at = id;
-        let end = loop {
-            let alias = self.tree.node(at).set(rtype::CNAME).map(|set| (set.ttl, set.data.first()));
-            let Some((ttl, Some(Rdata { name: Some(target), .. }))) = alias else { break End::Node(at) };
-            let is_loop = links.iter().any(|(_, seen)| seen == target) || *target == self.tree.name(id);
-            links.push((ttl, target.clone()));
-            if is_loop || links.len() == CHAIN_LENGTH_MAX {
-                break End::Open;
-            }
-            match self.tree.find(target) {
-                Found::Node(next) if self.tree.node(next).zone == zone => at = next,
-                Found::Missing(missing) if missing == zone => break End::Missing,
-                Found::Delegated(cut) if self.tree.node(cut).zone == zone => break End::Delegated(cut),
-                Found::Node(_) | Found::Missing(_) | Found::Delegated(_) | Found::Elsewhere => {
-                    break End::Open;
+        let start = self.tree.name(id);
+        let mut links: Vec<Link> = Vec::new();
+        let mut found = Found::Node(id);
+        loop {
+            let end = match found {
+                Found::Node(at) if self.tree.node(at).zone == zone => match self.alias(at) {
+                    Some(link) => Ok(link),
+                    None => Err(End::Node(at)),
+                },
+                Found::Redirected(at) if self.tree.node(at).zone == zone => {
+                    let name = links.last().map_or(&start, |link| &link.target);
+                    self.synthesis(at, name).ok_or(End::TooLong(at))
                 }
+                Found::Missing(missing) if missing == zone => Err(End::Missing),
+                Found::Delegated(cut) if self.tree.node(cut).zone == zone => Err(End::Delegated(cut)),
+                Found::Node(_)
+                | Found::Redirected(_)
+                | Found::Missing(_)
+                | Found::Delegated(_)
+                | Found::Elsewhere => Err(End::Open),
+            };
+            let link = match end {
+                Ok(link) => link,
+                Err(end) => return Chain { links, end },
+            };
+            let is_loop = links.iter().any(|seen| seen.target == link.target) || link.target == start;
+            found = self.tree.find(&link.target);
+            links.push(link);
+            if is_loop || links.len() == CHAIN_LENGTH_MAX {
+                return Chain { links, end: End::Open };
             }
-        };
-        Chain { links, end }
+        }
+    }
+
+    /// The alias that a name is.
+    fn alias(&self, id: NodeId) -> Option<Link> {
+        let set = self.tree.node(id).set(rtype::CNAME)?;
+        let target = set.data.first()?.name.clone()?;
+        Some(Link { ttl: set.ttl, target, source: None })
+    }
+
+    /// The alias that a name below a redirected one becomes; none when it would be too long.
+    fn synthesis(&self, above: NodeId, name: &Name) -> Option<Link> {
+        let redirect = self.redirect(above)?;
+        let target = name.substitute(&redirect.owner, &redirect.target)?;
+        Some(Link { ttl: redirect.ttl, target, source: Some(redirect) })
     }
 
     /// Writes the programs for each type at the end of a chain, and answers the one for all others.
@@ -228,9 +312,17 @@ impl<'a> Compiler<'a> {
                 (writer, Rcode::NxDomain)
             }
             End::Delegated(cut) => {
+                self.compile_cut_ds(context, cut, by_type);
                 let mut writer = context.start();
                 self.write_referral(&mut writer, cut);
                 (writer, Rcode::NoError)
+            }
+            End::TooLong(above) => {
+                let mut writer = context.start();
+                if let Some(redirect) = self.redirect(above) {
+                    redirect.write(&mut writer);
+                }
+                (writer, Rcode::YxDomain)
             }
             End::Open => (context.start(), Rcode::NoError),
         };
@@ -256,6 +348,7 @@ impl<'a> Compiler<'a> {
             for data in &set.data {
                 writer.record(Section::Answer, context.owner(), set.rtype, set.ttl, data);
             }
+            self.write_targets(&mut writer, context, id, &set);
             let block = writer.finish(Rcode::NoError, true);
             by_type.push((set.rtype, self.keep(context.name, &rdata::type_text(set.rtype), block)));
         }

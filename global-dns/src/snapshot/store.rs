@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::block::Block;
 use super::choice::Choice;
 use super::index::NodeId;
+use super::redirect::Redirect;
 use super::{Below, BlockId, Kind, Node, Program, ProgramId, Stored};
 
 /// The arrays of a snapshot to be.
@@ -19,6 +20,8 @@ pub(super) struct Store {
     pub(super) fixups: Vec<u16>,
     /// The referral of each delegation, written once.
     pub(super) referrals: BTreeMap<NodeId, ProgramId>,
+    /// The program of each redirected name, and what it does.
+    pub(super) redirects: BTreeMap<NodeId, (ProgramId, Redirect)>,
     /// Some number passed 32 bits; what was compiled is not usable.
     overflowed: bool,
 }
@@ -38,6 +41,7 @@ impl Store {
             counts: block.counts,
             rcode: block.rcode,
             authoritative: block.authoritative,
+            is_redirect: false,
         };
         self.bytes.extend_from_slice(&block.bytes);
         self.fixups.extend_from_slice(&block.fixups);
@@ -49,6 +53,16 @@ impl Store {
     pub(super) fn fixed(&mut self, block: &Block, record: Option<u32>) -> ProgramId {
         let block = self.block(block);
         self.program(Kind::Fixed(block), record)
+    }
+
+    /// The program that redirects what lies below a name. Whoever cannot write its answer is given a failure, marked.
+    pub(super) fn redirect(&mut self, node: NodeId, redirect: Redirect, failure: &Block) -> ProgramId {
+        let program = self.fixed(failure, None);
+        if let Some(stored) = self.blocks.last_mut() {
+            stored.is_redirect = true;
+        }
+        self.redirects.insert(node, (program, redirect));
+        program
     }
 
     /// A program that gives one of these blocks, as `choice` says.

@@ -11,6 +11,10 @@ mod wildcards;
 
 mod zones;
 
+mod redirects;
+
+mod extras;
+
 mod records;
 
 mod shares;

@@ -44,6 +44,8 @@ pub(super) struct Node {
     pub(super) wildcard: Option<NodeId>,
     /// The delegation at or above this name.
     pub(super) cut: Option<NodeId>,
+    /// The name above that is redirected with all below it, by a DNAME record.
+    pub(super) redirected: Option<NodeId>,
     /// DS records that the parent zone holds for this apex.
     pub(super) parent_ds: Option<RrSet>,
 }
@@ -79,8 +81,9 @@ pub(super) fn grow(table: &NameTable, seed: Seed, serial: u32) -> Result<Tree, F
             }
         }
     }
+    tree.settle_redirects();
     tree.settle_aliases();
-    tree.mark_cuts();
+    tree.mark_boundaries();
     for (number, record) in table.records.iter().enumerate() {
         if let Err(reason) = tree.enter_record(number, &record.host)? {
             tree.refuse(&record.host, &reason);
@@ -97,6 +100,8 @@ pub(super) enum Found {
     Node(NodeId),
     /// It lies at or below this delegation.
     Delegated(NodeId),
+    /// It lies below this name, which a DNAME record redirects.
+    Redirected(NodeId),
     /// It does not exist, in this zone.
     Missing(usize),
     /// It lies in no zone of ours.
@@ -126,11 +131,17 @@ impl Tree {
         for (depth, suffix) in suffixes(name.wire()).enumerate() {
             let Some(id) = self.index.find(suffix) else { continue };
             let node = self.node(id);
-            return match (node.cut, depth, node.wildcard) {
-                (Some(cut), _, _) => Found::Delegated(cut),
-                (None, 0, _) => Found::Node(id),
-                (None, _, Some(wildcard)) => Found::Node(wildcard),
-                (None, _, None) => Found::Missing(node.zone),
+            if let Some(cut) = node.cut {
+                return Found::Delegated(cut);
+            }
+            if let Some(above) = node.redirected {
+                return Found::Redirected(above);
+            }
+            return match (depth, node.set(rtype::DNAME), node.wildcard) {
+                (0, _, _) => Found::Node(id),
+                (_, Some(_), _) => Found::Redirected(id),
+                (_, None, Some(wildcard)) => Found::Node(wildcard),
+                (_, None, None) => Found::Missing(node.zone),
             };
         }
         Found::Elsewhere
@@ -166,6 +177,7 @@ impl Tree {
             record: None,
             wildcard: None,
             cut: None,
+            redirected: None,
             parent_ds: None,
         });
         Ok(id)
@@ -247,6 +259,9 @@ impl Tree {
         if rtype == rtype::NS && name.is_wildcard() {
             return Ok(Err("a wildcard cannot be delegated (RFC 4592 §4.2)".to_owned()));
         }
+        if rtype == rtype::DNAME && name.is_wildcard() {
+            return Ok(Err("a wildcard cannot be redirected (RFC 4592 §4.4)".to_owned()));
+        }
         let node = self.enter(name.wire(), number)?;
         self.put(node, rtype, record.ttl, data);
         Ok(Ok(()))
@@ -294,15 +309,53 @@ impl Tree {
         }
     }
 
-    /// Marks every name at or below a delegation.
-    fn mark_cuts(&mut self) {
+    /// Drops DNAME records that contradict each other or a delegation.
+    fn settle_redirects(&mut self) {
+        for id in 0..self.nodes.len() {
+            let node = &self.nodes[id];
+            let Some(redirect) = node.set(rtype::DNAME) else { continue };
+            let is_apex = self.zones[node.zone].node as usize == id;
+            let reason = if redirect.data.len() > 1 {
+                "DNAME record: a name has at most one (RFC 6672 §2.4)"
+            } else if !is_apex && node.set(rtype::NS).is_some() {
+                "DNAME record: a delegated name cannot be redirected (RFC 6672 §2.3)"
+            } else {
+                continue;
+            };
+            self.nodes[id].sets.retain(|set| set.rtype != rtype::DNAME);
+            let name = self.name(id as NodeId).to_string();
+            self.refuse(&name, reason);
+        }
+    }
+
+    /// Marks every name at or below a delegation, and every name below one that is redirected, where records of
+    /// its own have no place. Of a delegation and a redirection above a name, the upper one counts.
+    fn mark_boundaries(&mut self) {
         for id in 0..self.nodes.len() {
             let node = &self.nodes[id];
             let is_apex = self.zones[node.zone].node as usize == id;
-            let above = node.parent.filter(|_| !is_apex).and_then(|above| self.nodes[above as usize].cut);
+            let above = node.parent.filter(|_| !is_apex);
+            let cut_above = above.and_then(|above| self.node(above).cut);
+            let redirected = above.and_then(|above| {
+                let own = self.node(above).set(rtype::DNAME).map(|_| above);
+                self.node(above).redirected.or(own).filter(|_| cut_above.is_none())
+            });
+            if let Some(above) = redirected {
+                self.occlude(id, above);
+                continue;
+            }
             let own = (!is_apex && node.set(rtype::NS).is_some()).then_some(id as NodeId);
-            let cut = above.or(own);
-            self.nodes[id].cut = cut;
+            self.nodes[id].cut = cut_above.or(own);
+        }
+    }
+
+    /// Takes a name's records away, because a name above it is redirected.
+    fn occlude(&mut self, id: usize, above: NodeId) {
+        self.nodes[id].redirected = Some(above);
+        let reason = occluded(&self.name(above));
+        let name = self.name(id as NodeId).to_string();
+        for set in std::mem::take(&mut self.nodes[id].sets) {
+            self.refuse(&name, &format!("{} record: {reason}", rdata::type_text(set.rtype)));
         }
     }
 
@@ -315,8 +368,10 @@ impl Tree {
         let Some(zone) = self.zone_of(name.wire()) else {
             return Ok(Err("no zone served here contains the name".to_owned()));
         };
-        if let Found::Delegated(cut) = self.find(&name) {
-            return Ok(Err(format!("the name is delegated at {}", self.name(cut))));
+        match self.find(&name) {
+            Found::Delegated(cut) => return Ok(Err(format!("the name is delegated at {}", self.name(cut)))),
+            Found::Redirected(above) => return Ok(Err(occluded(&self.name(above)))),
+            Found::Node(_) | Found::Missing(_) | Found::Elsewhere => {}
         }
         let id = self.enter(name.wire(), zone)?;
         let node = &mut self.nodes[id as usize];
@@ -336,7 +391,7 @@ impl Tree {
     fn mark_wildcards(&mut self) {
         for id in 0..self.nodes.len() {
             let node = &self.nodes[id];
-            let (Some(above), None) = (node.parent, node.cut) else { continue };
+            let (Some(above), None, None) = (node.parent, node.cut, node.redirected) else { continue };
             if self.index.name(id as NodeId).starts_with(b"\x01*")
                 && self.nodes[above as usize].zone == node.zone
             {
@@ -353,6 +408,11 @@ impl RrSet {
             self.data.insert(at, data);
         }
     }
+}
+
+/// Why a name below a redirected one has nothing of its own.
+fn occluded(above: &Name) -> String {
+    format!("the name lies below {above}, which a DNAME record redirects (RFC 6672 §2.4)")
 }
 
 fn read_head(zone: &Zone, serial: u32) -> Result<(Name, Soa), String> {

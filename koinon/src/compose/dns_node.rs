@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use koinon_dns::serve::{self, Config};
-use koinon_dns::{Limit, Secret};
+use koinon_dns::{CookieSecret, Limit};
 use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -195,7 +195,7 @@ async fn report(
 ///
 /// # Errors
 /// When the folder cannot be read or written.
-pub(super) fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
+pub(super) fn secret(data_dir: &Path) -> anyhow::Result<CookieSecret> {
     let path = data_dir.join(SECRET);
     match std::fs::read(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -203,7 +203,7 @@ pub(super) fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
         }
         Ok(kept) => {
             if let Ok(kept) = kept.try_into() {
-                return Ok(Secret::new(kept));
+                return Ok(CookieSecret::new(kept));
             }
         }
         Err(_) => {}
@@ -212,15 +212,15 @@ pub(super) fn secret(data_dir: &Path) -> anyhow::Result<Secret> {
     let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
     randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
     write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
-    Ok(Secret::new(bytes))
+    Ok(CookieSecret::new(bytes))
 }
 
 /// A secret that the operator gives to every node.
-fn given_secret(file: &Path) -> anyhow::Result<Secret> {
+fn given_secret(file: &Path) -> anyhow::Result<CookieSecret> {
     let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
     let length = bytes.len();
     let bytes = bytes.try_into().map_err(|_| {
         anyhow::anyhow!("--cookie-secret {}: it has {length} bytes, and 32 are expected", file.display())
     })?;
-    Ok(Secret::new(bytes))
+    Ok(CookieSecret::new(bytes))
 }

@@ -55,7 +55,7 @@ impl Node {
 
     fn start_again(&mut self) -> Result<()> {
         let mut command = Command::new(assets::koinon()?);
-        command.args(["dns-node", "--node", self.name, "--data-dir"]).arg(self.folder.join("data"));
+        command.args(["dns", "serve", "--node", self.name, "--data-dir"]).arg(self.folder.join("data"));
         command.arg("--dns-listen").arg(self.dns().to_string());
         command.arg("--kubeconfig").arg(&self.kubeconfig);
         self.process = Some(Process::start(self.name, command, &self.folder.join("log"))?);

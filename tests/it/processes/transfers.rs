@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use koinon_dns::CookieSecret;
 use koinon_dns::serve::{self, Config};
 use koinon_tests::clock::eventually;
 use koinon_tests::dig::{self, Record};
@@ -174,6 +175,9 @@ fn a_zone_of_twenty_thousand_names_arrives_whole() {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             n_threads: 1,
             vantage: "test".to_owned(),
+            nsid: "test".try_into()?,
+            secret: CookieSecret::new([1; 32]),
+            limit: None,
             seed: [1, 2],
             data_dir: None,
         };

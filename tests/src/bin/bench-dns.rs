@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use koinon_dns::Secret;
+use koinon_dns::CookieSecret;
 use koinon_dns::serve::{self, Config, Running};
 use koinon_dns::wire::name::Name;
 use koinon_tests::load::datagrams::{Datagrams, WIDTH, echo};
@@ -252,7 +252,7 @@ impl Served {
             n_threads: 1,
             vantage: "bench".to_owned(),
             nsid: "bench".try_into().context("it is short")?,
-            secret: Secret::new([1; 32]),
+            secret: CookieSecret::new([1; 32]),
             limit: None,
             seed: [1, 2],
             data_dir: None,

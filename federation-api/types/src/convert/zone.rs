@@ -1,7 +1,6 @@
 //! DNS zones, from wire to the name table's shape.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use koinon_machinery::validate::FieldError;
 use koinon_model::labels::LabelSelector;
@@ -10,10 +9,10 @@ use serde_json::Value;
 
 use super::transfer::{CheckedTransfer, transfer};
 use super::{Invalid, name, parts, seconds, selector, unless};
+use crate::dns::name::{Base, Name};
+use crate::dns::rdata::{self, InvalidRdata};
+use crate::dns::rtype;
 use crate::{names, v1alpha1};
-
-/// The types of static records that are served.
-const RECORD_TYPES: [&str; 8] = ["A", "AAAA", "CAA", "CNAME", "MX", "NS", "SRV", "TXT"];
 
 /// Time to live of a static record that gives none.
 const RECORD_TTL_SECONDS: i64 = 300;
@@ -118,35 +117,105 @@ fn records(
     apex: &Host,
     errors: &mut Vec<FieldError>,
 ) -> Vec<names::StaticRecord> {
-    let mut records: Vec<names::StaticRecord> = Vec::new();
-    let mut aliases = BTreeSet::new();
-    let mut others = BTreeSet::new();
+    let origin: Name = apex.as_str().parse().expect("a host is a domain name");
+    let mut checked = Vec::new();
     for (index, record) in wire.iter().enumerate() {
         let path = format!("spec.records[{index}]");
         let Some(owner) = owner(&record.name, apex, &format!("{path}.name"), errors) else { continue };
-        let data = data(&record.kind, &record.data, apex, &path, errors);
-        let clash = if record.kind == "CNAME" {
-            !aliases.insert(owner.clone()) || others.contains(&owner) || owner == *apex
-        } else {
-            others.insert(owner.clone());
-            aliases.contains(&owner)
-        };
-        if clash {
-            let accepted = "a CNAME stands alone at its name, and never at the apex";
-            errors.push(FieldError::invalid(format!("{path}.type"), record.kind.as_str(), accepted));
-        }
-        if record.kind == "NS" && owner == *apex {
-            let accepted = "the apex's name servers stand in spec.nameServers";
-            errors.push(FieldError::forbidden(format!("{path}.type"), accepted));
-        }
-        records.push(names::StaticRecord {
-            name: owner.to_string(),
-            kind: record.kind.clone(),
-            ttl: seconds(record.ttl_seconds.unwrap_or(RECORD_TTL_SECONDS)),
-            data: data.unwrap_or_default(),
-        });
+        let Some(number) = number(&record.kind, &path, errors) else { continue };
+        let data = data(number, &record.data, &origin, &path, errors);
+        checked.push(Checked { index, owner, number, data, ttl: record.ttl_seconds });
     }
-    records
+    for (place, record) in checked.iter().enumerate() {
+        let (field, accepted) = match clash(&checked, place, apex) {
+            None => continue,
+            Some(Clash::Type(accepted)) => ("type", accepted.to_owned()),
+            Some(Clash::Occluded(above)) => {
+                ("name", format!("must not lie below {above}, which a DNAME record redirects"))
+            }
+        };
+        let path = format!("spec.records[{}].{field}", record.index);
+        let value = if field == "type" { rdata::type_text(record.number) } else { record.owner.to_string() };
+        errors.push(FieldError::invalid(path, value, accepted));
+    }
+    let told = |record: Checked| names::StaticRecord {
+        name: record.owner.to_string(),
+        kind: rdata::type_text(record.number),
+        ttl: seconds(record.ttl.unwrap_or(RECORD_TTL_SECONDS)),
+        data: record.data.unwrap_or_default(),
+    };
+    checked.into_iter().map(told).collect()
+}
+
+/// A record that makes sense by itself.
+struct Checked {
+    /// Its place in the spec.
+    index: usize,
+    owner: Host,
+    number: u16,
+    /// None when it is refused already.
+    data: Option<String>,
+    ttl: Option<i64>,
+}
+
+/// Why a record cannot stand where it does.
+enum Clash<'a> {
+    /// Its type, with what would be accepted.
+    Type(&'static str),
+    /// All names below this one are redirected.
+    Occluded(&'a Host),
+}
+
+/// What keeps a record from standing among the others.
+fn clash<'a>(records: &'a [Checked], place: usize, apex: &Host) -> Option<Clash<'a>> {
+    let Checked { owner, number, .. } = &records[place];
+    let is_apex = owner == apex;
+    let beside = |kind: u16| {
+        let mut others = records.iter().enumerate();
+        others.any(|(other, record)| other != place && record.owner == *owner && record.number == kind)
+    };
+    let is_first = |kind: u16| {
+        let mut same = records.iter().filter(|record| record.owner == *owner && record.number == kind);
+        same.next().is_some_and(|first| first.index == records[place].index)
+    };
+    let below = |record: &&Checked| {
+        record.number == rtype::DNAME && record.owner != *owner && owner.is_within(&record.owner)
+    };
+    let is_alone = records.iter().filter(|record| record.owner == *owner).count() == 1;
+    if let Some(above) = records.iter().find(below) {
+        return Some(Clash::Occluded(&above.owner));
+    }
+    let is_wildcard = owner.as_str().starts_with("*.");
+    let accepted = match *number {
+        rtype::CNAME if is_apex || !is_alone => "a CNAME stands alone at its name, and never at the apex",
+        rtype::NS if is_apex => {
+            return Some(Clash::Type(
+                "must be another type: the apex's name servers stand in spec.nameServers",
+            ));
+        }
+        rtype::NS if is_wildcard => "a wildcard cannot be delegated (RFC 4592 section 4.2)",
+        rtype::DNAME if is_wildcard => "a wildcard cannot be redirected (RFC 4592 section 4.4)",
+        rtype::DNAME if !is_first(rtype::DNAME) => "a name has at most one DNAME (RFC 6672 section 2.4)",
+        rtype::DNAME if !is_apex && beside(rtype::NS) => {
+            "a delegated name cannot be redirected (RFC 6672 section 2.3)"
+        }
+        _ => return None,
+    };
+    Some(Clash::Type(accepted))
+}
+
+/// The number of a record's type, or a finding.
+fn number(kind: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<u16> {
+    let at = format!("{path}.type");
+    match rdata::type_number(kind) {
+        Ok(number) => return Some(number),
+        Err(InvalidRdata::NotHere { reason, .. }) => errors.push(FieldError::invalid(at, kind, reason)),
+        Err(_) => {
+            let accepted = [&rdata::mnemonics()[..], &["TYPE<number>"]].concat();
+            errors.push(FieldError::not_supported(at, kind, &accepted));
+        }
+    }
+    None
 }
 
 /// The absolute name of a record's owner.
@@ -174,62 +243,15 @@ fn owner(text: &str, apex: &Host, path: &str, errors: &mut Vec<FieldError>) -> O
     Some(owner)
 }
 
-/// The data of a record with its names made absolute, or findings.
-fn data(kind: &str, text: &str, apex: &Host, path: &str, errors: &mut Vec<FieldError>) -> Option<String> {
-    let at = format!("{path}.data");
-    let mut refuse = |accepted: &str| {
-        errors.push(FieldError::invalid(&at, text, accepted));
-        None
+/// The data of a record with its names made absolute, or a finding. Dotted names without the final dot are refused:
+/// in a zone file they are relative, and most who write one mean the opposite.
+fn data(number: u16, text: &str, origin: &Name, path: &str, errors: &mut Vec<FieldError>) -> Option<String> {
+    let accepted = match rdata::parse_at(number, text, Base::OriginOfLabels(origin)) {
+        Ok(data) => return Some(rdata::text(number, &data)),
+        Err(InvalidRdata::Syntax { expected, .. }) => format!("must be {expected}"),
+        Err(InvalidRdata::Name(error)) => error.to_string(),
+        Err(error) => error.to_string(),
     };
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let number = |text: &str| text.parse::<u16>().is_ok();
-    match kind {
-        "A" if text.parse::<Ipv4Addr>().is_err() => refuse("must be an IPv4 address such as 192.0.2.1"),
-        "AAAA" if text.parse::<Ipv6Addr>().is_err() => refuse("must be an IPv6 address such as 2001:db8::1"),
-        "A" | "AAAA" => Some(text.to_owned()),
-        "TXT" if text.is_empty() => refuse("must be text, in double quotes where it holds blanks"),
-        "TXT" => Some(text.to_owned()),
-        "CAA" => match words.as_slice() {
-            [flags, "issue" | "issuewild" | "iodef", _, ..] if flags.parse::<u8>().is_ok() => {
-                Some(text.to_owned())
-            }
-            _ => refuse("must be flags, issue, issuewild or iodef, and a value: 0 issue \"ca.example.net\""),
-        },
-        "CNAME" | "NS" => match words.as_slice() {
-            [target] => absolute(target, apex).or_else(|| refuse(NAME_FORM)),
-            _ => refuse(NAME_FORM),
-        },
-        "MX" => match words.as_slice() {
-            [preference, target] if number(preference) => {
-                let target = absolute(target, apex).or_else(|| refuse(NAME_FORM))?;
-                Some(format!("{preference} {target}"))
-            }
-            _ => refuse("must be a preference and a name: 10 mail.example.net."),
-        },
-        "SRV" => match words.as_slice() {
-            [priority, weight, port, target] if number(priority) && number(weight) && number(port) => {
-                let target = absolute(target, apex).or_else(|| refuse(NAME_FORM))?;
-                Some(format!("{priority} {weight} {port} {target}"))
-            }
-            _ => refuse("must be priority, weight, port and a name: 10 5 443 www.example.net."),
-        },
-        other => {
-            errors.push(FieldError::not_supported(format!("{path}.type"), other, &RECORD_TYPES));
-            None
-        }
-    }
-}
-
-/// What a name inside record data may look like.
-const NAME_FORM: &str = "must be a name: absolute with a final dot, or a single label relative to the zone";
-
-/// The absolute form of a name in record data. Dotted names without the final dot are refused: in a zone file they
-/// are relative, and most who write one mean the opposite.
-fn absolute(text: &str, apex: &Host) -> Option<String> {
-    match text {
-        "@" => Some(apex.to_string()),
-        absolute if absolute.ends_with('.') => Host::try_from(absolute).ok().map(|host| host.to_string()),
-        dotted if dotted.contains('.') => None,
-        label => Host::try_from(format!("{label}.{apex}").as_str()).ok().map(|host| host.to_string()),
-    }
+    errors.push(FieldError::invalid(format!("{path}.data"), text, accepted));
+    None
 }

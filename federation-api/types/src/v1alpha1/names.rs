@@ -126,7 +126,7 @@ pub struct NameServer {
 pub struct StaticRecord {
     /// Its name: `@` for the apex, relative to the zone, or absolute with a final dot; may begin with `*`.
     pub name: String,
-    /// A, AAAA, CAA, CNAME, MX, NS, SRV or TXT.
+    /// A, AAAA, CAA, CNAME, DNAME, HTTPS, MX, NS, SRV, SVCB, TLSA, TXT and others by their mnemonic, or TYPE<number>.
     #[serde(rename = "type")]
     pub kind: String,
     /// What it says, as in a zone file.

@@ -48,30 +48,74 @@ impl Compiler<'_> {
         self.keep(context.name, "CNAME", writer.finish(Rcode::NoError, true))
     }
 
-    /// The delegation's NS records, and the addresses of those name servers that this zone knows: they are
-    /// needed where the servers lie below the cut, and save a question elsewhere (RFC 9471).
+    /// The delegation's NS records and the addresses of those name servers that this zone knows. Those of servers below
+    /// the cut are needed to get on, so they stay though the answer is cut short (RFC 9471 §3); the others save a
+    /// question, where they fit.
     pub(super) fn write_referral(&self, writer: &mut Writer<'_>, cut: NodeId) {
         let owner = self.tree.name(cut);
         let Some(servers) = self.tree.node(cut).set(rtype::NS) else { return };
         for data in &servers.data {
             writer.record(Section::Authority, Owner::Name(&owner), rtype::NS, servers.ttl, data);
         }
-        for target in servers.data.iter().filter_map(|data| data.name.as_ref()) {
-            self.write_glue(writer, target, self.tree.node(cut).zone);
+        let targets = || servers.data.iter().filter_map(|data| data.name.as_ref());
+        let zone = self.tree.node(cut).zone;
+        for target in targets().filter(|target| target.is_within(&owner)) {
+            for set in self.addresses(target, zone) {
+                for data in &set.data {
+                    writer.record(Section::Additional, Owner::Name(target), set.rtype, set.ttl, data);
+                }
+            }
         }
-    }
-
-    fn write_glue(&self, writer: &mut Writer<'_>, target: &Name, zone: usize) {
-        let Some(node) = self.tree.index.find(target.wire()).map(|id| self.tree.node(id)) else { return };
-        if node.zone != zone {
-            return;
-        }
-        for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
-            for data in &set.data {
-                writer.record(Section::Additional, Owner::Name(target), set.rtype, set.ttl, data);
+        for target in targets().filter(|target| !target.is_within(&owner)) {
+            for set in self.addresses(target, zone) {
+                writer.extra(Owner::Name(target), set.rtype, set.ttl, &set.data);
             }
         }
     }
+
+    /// The addresses that a client asks for next (RFC 1035 §3.3, RFC 2782, RFC 9460 §4.1), where they fit. Those of
+    /// global names are left out: they are chosen when they are asked for, by health and weight.
+    pub(super) fn write_targets(
+        &self,
+        writer: &mut Writer<'_>,
+        context: &Context<'_>,
+        id: NodeId,
+        set: &RrSet,
+    ) {
+        let mut written: Vec<Name> = Vec::new();
+        for data in &set.data {
+            if is_own_service(set.rtype, data) {
+                for set in
+                    [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| self.tree.node(id).set(rtype))
+                {
+                    writer.extra(context.owner(), set.rtype, set.ttl, &set.data);
+                }
+                continue;
+            }
+            let Some(target) = data.target(set.rtype).filter(|target| !written.contains(target)) else {
+                continue;
+            };
+            let is_ours =
+                self.tree.index.find(target.wire()).is_some_and(|id| self.tree.node(id).cut.is_none());
+            for set in self.addresses(&target, context.zone).into_iter().filter(|_| is_ours) {
+                writer.extra(Owner::Name(&target), set.rtype, set.ttl, &set.data);
+            }
+            written.push(target);
+        }
+    }
+
+    /// The address sets of a name in a zone.
+    fn addresses(&self, name: &Name, zone: usize) -> Vec<&RrSet> {
+        let node = self.tree.index.find(name.wire()).map(|id| self.tree.node(id));
+        let Some(node) = node.filter(|node| node.zone == zone) else { return Vec::new() };
+        [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| node.set(rtype)).collect()
+    }
+}
+
+/// Whether this is a service binding whose target is its owner: `.` with a priority above 0 (RFC 9460 §2.5.2).
+fn is_own_service(number: u16, data: &Rdata) -> bool {
+    [rtype::SVCB, rtype::HTTPS].contains(&number)
+        && matches!(data.fixed.as_ref(), [high, low, 0, ..] if [*high, *low] != [0, 0])
 }
 
 /// The answer to ANY: `HINFO "RFC8482" ""` (RFC 8482 §4.2).
@@ -86,7 +130,8 @@ pub(super) fn any_data() -> Rdata {
     Rdata { fixed: b"\x07RFC8482\x00"[..].into(), name: None }
 }
 
-fn failure() -> Block {
+/// The server failed.
+pub(super) fn failure() -> Block {
     let root = Name::root();
     Writer::new(Anchor::Within(&root))
         .finish(Rcode::ServFail, false)

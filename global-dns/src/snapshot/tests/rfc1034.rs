@@ -35,7 +35,11 @@ fn answers_the_examples_of_the_standard() {
                 "SRI-NIC.ARPA A",
                 "NOERROR aa | an sri-nic.arpa 86400 A 10.0.0.51 | an sri-nic.arpa 86400 A 26.0.0.73",
             ),
-            ("SRI-NIC.ARPA MX", "NOERROR aa | an sri-nic.arpa 86400 MX 0 sri-nic.arpa."),
+            (
+                "SRI-NIC.ARPA MX",
+                "NOERROR aa | an sri-nic.arpa 86400 MX 0 sri-nic.arpa. \
+                 | ar sri-nic.arpa 86400 A 10.0.0.51 | ar sri-nic.arpa 86400 A 26.0.0.73",
+            ),
             // §6.2.4: the name exists, the type does not.
             ("SRI-NIC.ARPA NS", "NOERROR aa | ns . 60 SOA"),
             // §6.2.5: SIR-NIC is a typing error.

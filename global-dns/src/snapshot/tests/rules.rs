@@ -135,7 +135,7 @@ fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
 }
 
 /// The responses of the fast path to a batch, but for those it leaves to the edge.
-fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
+pub(super) fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let queries: Vec<(&[u8], IpAddr)> = packets.iter().map(|packet| (&packet[..], CLIENT)).collect();
     let mut out = vec![[0; 1232]; packets.len()];
     let responses = respond(snapshot, &queries, &speaker(NOW), None, &mut names(), &mut out);

@@ -6,18 +6,19 @@ use std::sync::{Arc, LazyLock};
 
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::Record as WireRecord;
+use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
     StaticRecord, Target, Transfer, Ttl, Zone,
 };
 
-use crate::cookies::{Keys, Secret};
+use crate::cookies::{CookieSecret, Keys};
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::node::{Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
-use crate::wire::rdata::type_number;
+use crate::wire::rdata::{self, Rdata, type_number};
 
 pub(crate) const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
 
@@ -121,8 +122,8 @@ pub(crate) fn edns_query(name: &str, kind: &str) -> Vec<u8> {
 
 /// A node with cookies of its own, at a moment.
 pub(crate) fn speaker(now: Timestamp) -> Speaker<'static> {
-    static NODE: LazyLock<(Nsid, Secret)> =
-        LazyLock::new(|| (Nsid::try_from("node-1").expect("it is short"), Secret::new([9; 32])));
+    static NODE: LazyLock<(Nsid, CookieSecret)> =
+        LazyLock::new(|| (Nsid::try_from("node-1").expect("it is short"), CookieSecret::new([9; 32])));
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::of(&NODE.1, Timestamp::from_millis(0)));
     Speaker { nsid: &NODE.0, keys: &KEYS, now }
 }
@@ -183,6 +184,11 @@ fn line(record: &WireRecord) -> String {
     let owner = if owner == "." { &owner } else { owner.trim_end_matches('.') };
     if kind.to_string() == "SOA" {
         return format!("{owner} {} SOA", record.ttl);
+    }
+    if ["DNAME", "HTTPS"].contains(&kind.to_string().as_str()) {
+        let data = record.data.to_bytes().expect("what was read can be written");
+        let data = rdata::text(kind.into(), &Rdata::opaque(&data));
+        return format!("{owner} {} {kind} {data}", record.ttl);
     }
     format!("{owner} {} {kind} {}", record.ttl, record.data)
 }

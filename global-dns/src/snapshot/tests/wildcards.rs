@@ -23,7 +23,10 @@ fn synthesises_as_the_standard_says() {
         &example(),
         &[
             // Each question with the reason that the standard gives.
-            ("host3.example MX", "NOERROR aa | an host3.example 3600 MX 10 host1.example."),
+            (
+                "host3.example MX",
+                "NOERROR aa | an host3.example 3600 MX 10 host1.example. | ar host1.example 3600 A 192.0.2.1",
+            ),
             ("host3.example A", "NOERROR aa | ns example 60 SOA"),
             ("foo.bar.example TXT", "NOERROR aa | an foo.bar.example 3600 TXT this is a wildcard"),
         ],

@@ -43,14 +43,31 @@ fn ds_at_a_cut_is_the_parents_to_answer() {
         signed.example 60 NS ns.abroad
         signed.example 60 DS 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118
         plain.example 60 NS ns.abroad
+        to-signed.example 60 CNAME signed.example
+        to-plain.example 60 CNAME plain.example
+        to-below.example 60 CNAME below.plain.example
     ";
     let snapshot = snapshot(vec![zone("example", lines)], Vec::new());
+    let alias = "NOERROR aa\nan to-signed.example 60 CNAME signed.example.\nan signed.example 60 DS";
+    assert!(ask(&snapshot, "to-signed.example DS").starts_with(alias));
     assert!(ask(&snapshot, "signed.example DS").starts_with("NOERROR aa\nan signed.example 60 DS"));
     check(
         &snapshot,
         &[
             ("plain.example DS", "NOERROR aa | ns example 60 SOA"),
             ("below.plain.example DS", "NOERROR | ns plain.example 60 NS ns.abroad."),
+            (
+                "to-plain.example DS",
+                "NOERROR aa | an to-plain.example 60 CNAME plain.example. | ns example 60 SOA",
+            ),
+            (
+                "to-plain.example A",
+                "NOERROR aa | an to-plain.example 60 CNAME plain.example. | ns plain.example 60 NS ns.abroad.",
+            ),
+            (
+                "to-below.example DS",
+                "NOERROR aa | an to-below.example 60 CNAME below.plain.example. | ns plain.example 60 NS ns.abroad.",
+            ),
         ],
     );
 }
@@ -102,7 +119,11 @@ fn name_servers_inside_the_zone_have_addresses() {
     check(
         &snapshot(vec![zone], Vec::new()),
         &[
-            ("example NS", "NOERROR aa | an example 300 NS ns.elsewhere. | an example 300 NS ns1.example."),
+            (
+                "example NS",
+                "NOERROR aa | an example 300 NS ns.elsewhere. | an example 300 NS ns1.example. \
+                | ar ns1.example 300 A 192.0.2.1",
+            ),
             ("ns1.example A", "NOERROR aa | an ns1.example 300 A 192.0.2.1"),
             ("ns.elsewhere A", "REFUSED"),
         ],

@@ -17,7 +17,7 @@ fn every_mistake_in_a_zone_names_its_field() {
         (kind, "/nameServers", json!([]), "spec.nameServers", "at least one name server"),
         (kind, "/nameServers/0/addresses", json!([]), "spec.nameServers[0].addresses", "lies in the zone"),
         (kind, "/nameServers/0/addresses/0", json!("ns1"), "spec.nameServers[0].addresses[0]", "IP address"),
-        (kind, "/records/0/type", json!("PTR"), "spec.records[0].type", "CNAME"),
+        (kind, "/records/0/type", json!("SPF"), "spec.records[0].type", "CNAME"),
         (kind, "/records/0/data", json!("issue x"), "spec.records[0].data", "issuewild"),
         (kind, "/records/1/name", json!("@"), "spec.records[1].type", "never at the apex"),
         (kind, "/records/1/data", json!("lb.example.net"), "spec.records[1].data", "final dot"),
@@ -30,13 +30,7 @@ fn every_mistake_in_a_zone_names_its_field() {
         ),
         (kind, "/records/1/name", json!("www.example.org."), "spec.records[1].name", "must lie in the zone"),
         (kind, "/records/2/data", json!("2001:db8::1"), "spec.records[2].data", "IPv4"),
-        (
-            kind,
-            "/records/3/data",
-            json!("mx.example.net."),
-            "spec.records[3].data",
-            "a preference and a name",
-        ),
+        (kind, "/records/3/data", json!("mx.example.net."), "spec.records[3].data", "<preference> <name>"),
         (kind, "/transfer/allow/0", json!({}), "spec.transfer.allow[0]", "cidr, keyRef or both"),
         (
             kind,
@@ -141,9 +135,67 @@ fn a_zone_is_made_absolute() {
     let told: Vec<_> =
         zone.records.iter().map(|record| (record.name.as_str(), record.data.as_str())).collect();
     assert_eq!(told[0], ("global.example", "0 issue \"ca.example.net\""));
-    assert_eq!(told[1], ("www.global.example", "shop.global.example"));
+    assert_eq!(told[1], ("www.global.example", "shop.global.example."));
     assert_eq!(told[2], ("*.wild.global.example", "192.0.2.9"));
-    assert_eq!(told[3], ("mail.global.example", "10 mx.example.net"));
+    assert_eq!(told[3], ("mail.global.example", "10 mx.example.net."));
+}
+
+/// The findings about a zone with these records: `name type data`, one a line.
+fn findings(lines: &str) -> Vec<(String, String)> {
+    let mut zone = valid("DnsZone");
+    let records = lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| {
+        let fields: Vec<&str> = line.splitn(3, ' ').collect();
+        json!({"name": fields[0], "type": fields[1], "data": fields[2]})
+    });
+    zone["spec"]["records"] = records.collect();
+    let findings = dns_zone(&zone).err().unwrap_or_default();
+    findings.iter().map(|finding| (finding.field.clone(), finding.to_string())).collect()
+}
+
+#[test]
+fn records_of_every_type_are_let_in_and_written_one_way() {
+    let lines = r#"
+        _443._tcp TLSA 3 1 1 0d6f ce3a
+        _sip._udp SRV 1 2 5060 sip
+        @ https 1 . port=443 alpn="h2,h3"
+        shop SVCB 0 svc.example.net.
+        host SSHFP 4 2 00ff
+        enum NAPTR 100 10 "u" "E2U+sip" "!^.*$!sip:a@b!" .
+        old DNAME new
+        old A 192.0.2.1
+        odd TYPE65400 \# 2 00ff
+        ptr PTR www
+    "#;
+    let findings = findings(lines);
+    assert!(findings.is_empty(), "{findings:?}");
+    let mut zone = valid("DnsZone");
+    zone["spec"]["records"][0] = json!({"name": "@", "type": "https", "data": "1 . port=443 alpn=\"h2,h3\""});
+    let record = dns_zone(&zone).expect("valid").zone.records.remove(0);
+    assert_eq!((record.kind.as_str(), record.data.as_str()), ("HTTPS", "1 . alpn=\"h2,h3\" port=443"));
+}
+
+#[test]
+fn records_that_contradict_each_other_are_named() {
+    for (lines, field, accepted) in [
+        ("a CNAME b\na A 192.0.2.1", "spec.records[0].type", "stands alone"),
+        ("a A 192.0.2.1\na CNAME b", "spec.records[1].type", "stands alone"),
+        ("@ NS ns.example.net.", "spec.records[0].type", "spec.nameServers"),
+        ("* NS ns.example.net.", "spec.records[0].type", "cannot be delegated"),
+        ("* DNAME new", "spec.records[0].type", "cannot be redirected"),
+        ("a DNAME b\na DNAME c", "spec.records[1].type", "at most one DNAME"),
+        ("a NS ns.example.net.\na DNAME c", "spec.records[1].type", "RFC 6672 section 2.3"),
+        ("x.y.a A 192.0.2.1\na DNAME b", "spec.records[0].name", "must not lie below a.global.example"),
+        ("a SVCB 1 . port=x", "spec.records[0].data", "port is a number"),
+        ("a SVCB 0 b port=1", "spec.records[0].data", "an alias"),
+        ("a DNAME b.c", "spec.records[0].data", "final dot"),
+        ("a SOA x", "spec.records[0].type", "the zone's `soa`"),
+        ("a RRSIG x", "spec.records[0].type", "signs the zone"),
+        ("a AXFR x", "spec.records[0].type", "queries only"),
+    ] {
+        let findings = findings(lines);
+        let found = findings.iter().any(|(at, text)| at == field && text.contains(accepted));
+        assert!(found, "{lines}: {findings:?}");
+    }
 }
 
 #[test]

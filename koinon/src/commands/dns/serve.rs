@@ -1,10 +1,10 @@
-//! `koinon dns-node`: serves a host's names from another place, until it is asked to stop.
+//! `koinon dns serve`: serves a host's names from another place, until it is asked to stop.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::server::{LOG_DEFAULT, limit};
-use crate::args::DnsNodeArgs;
+use crate::args::DnsServeArgs;
+use crate::commands::server::{LOG_DEFAULT, limit};
 use crate::compose::dns_node::{self, Settings};
 use crate::compose::observe;
 use crate::exit::Outcome;
@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::render;
 
 /// Runs one DNS node.
-pub(crate) async fn run(args: DnsNodeArgs) -> anyhow::Result<Outcome> {
+pub(crate) async fn run(args: DnsServeArgs) -> anyhow::Result<Outcome> {
     observe::log(LOG_DEFAULT);
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("catch SIGINT")?;

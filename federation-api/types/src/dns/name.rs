@@ -32,9 +32,64 @@ pub enum InvalidName {
     /// A backslash that begins no escape.
     #[error("name {0:?} has a bad escape; \\DDD (000 to 255) or \\X is expected")]
     BadEscape(String),
+    /// Several labels without the final dot, where only one may be relative.
+    #[error("name {0:?} lacks the final dot; only a single label may be relative to the zone")]
+    NoFinalDot(String),
+}
+
+/// What a name without the final dot is relative to.
+#[derive(Clone, Copy, Debug)]
+pub enum Base<'a> {
+    /// The root: every name is absolute, and the final dot may be missing.
+    Root,
+    /// This name, as in a zone file (RFC 1035 §5.1); `@` is the name itself.
+    Origin(&'a Name),
+    /// This name, but for single labels only. Most who write `www.example.net` without the final dot do not mean a
+    /// name below their zone, so it is refused.
+    OriginOfLabels(&'a Name),
 }
 
 impl Name {
+    /// Reads a name in master-file notation (RFC 1035 §5.1).
+    ///
+    /// # Errors
+    /// When it is none, or is relative where it may not be.
+    pub fn read(text: &str, base: Base<'_>) -> Result<Self, InvalidName> {
+        let origin = match base {
+            Base::Root => return text.parse(),
+            Base::Origin(origin) | Base::OriginOfLabels(origin) => origin,
+        };
+        if text == "@" {
+            return Ok(origin.clone());
+        }
+        let name: Self = text.parse()?;
+        if text == "." || ends_with_dot(text) {
+            return Ok(name);
+        }
+        if matches!(base, Base::OriginOfLabels(_)) && name.n_labels() > 1 {
+            return Err(InvalidName::NoFinalDot(text.to_owned()));
+        }
+        let wire = [&name.0[..name.0.len() - 1], &origin.0].concat();
+        if wire.len() > NAME_MAX {
+            return Err(InvalidName::NameTooLong(text.to_owned()));
+        }
+        Ok(Self(wire.into_boxed_slice()))
+    }
+
+    /// The name with its final dot, as zone files write absolute names.
+    pub fn dotted(&self) -> String {
+        if self.0.len() == 1 { ".".to_owned() } else { format!("{self}.") }
+    }
+
+    /// The name with the labels of `above` at its end replaced by those of `target` (RFC 6672 §2.2).
+    ///
+    /// Answers `None` when the result is longer than a name can be, or the name does not lie below `above`.
+    pub fn substitute(&self, above: &Self, target: &Self) -> Option<Self> {
+        let prefix = self.0.strip_suffix(above.wire()).filter(|prefix| !prefix.is_empty())?;
+        let wire = [prefix, target.wire()].concat();
+        (self.is_within(above) && wire.len() <= NAME_MAX).then(|| Self(wire.into_boxed_slice()))
+    }
+
     /// The root.
     pub fn root() -> Self {
         Self(Box::new([0]))
@@ -118,6 +173,13 @@ impl FromStr for Name {
     }
 }
 
+/// Whether the text ends with a dot that is not escaped.
+fn ends_with_dot(text: &str) -> bool {
+    let Some(before) = text.strip_suffix('.') else { return false };
+    let n_backslashes = before.bytes().rev().take_while(|byte| *byte == b'\\').count();
+    n_backslashes.is_multiple_of(2)
+}
+
 fn close_label(wire: &mut [u8], label_at: usize, text: &str) -> Result<(), InvalidName> {
     let length = wire.len() - label_at - 1;
     if length == 0 {
@@ -152,6 +214,7 @@ pub fn unescape(rest: &[u8]) -> Option<(u8, &[u8])> {
 /// The length of the uncompressed name that begins `bytes`, its zero byte included.
 ///
 /// Answers `None` for compression pointers, unknown label kinds, names above 255 bytes and names cut short.
+#[inline]
 pub fn wire_length(bytes: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
@@ -168,11 +231,13 @@ pub fn wire_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The name itself, its parent, and so on up to the root.
+#[inline]
 pub fn suffixes(wire: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::successors(Some(wire), |suffix| parent(suffix))
 }
 
 /// The name without its first label; none for the root.
+#[inline]
 pub fn parent(wire: &[u8]) -> Option<&[u8]> {
     match usize::from(*wire.first()?) {
         0 => None,
@@ -233,6 +298,47 @@ mod tests {
         assert_eq!(name(".").wire(), b"\x00");
         assert_eq!(name(r"a\.b.c").wire(), b"\x03a.b\x01c\x00");
         assert_eq!(name(r"\065\032.c").wire(), b"\x02a \x01c\x00");
+    }
+
+    #[test]
+    fn completes_relative_names_as_the_base_says() {
+        let zone = name("example.com");
+        for (text, in_file, at_door) in [
+            ("@", "example.com", Some("example.com")),
+            ("www", "www.example.com", Some("www.example.com")),
+            ("a.b", "a.b.example.com", None),
+            ("a.b.", "a.b", Some("a.b")),
+            (".", ".", Some(".")),
+            (r"a\.", r"a\..example.com", Some(r"a\..example.com")),
+            (r"a\\.", r"a\\", Some(r"a\\")),
+        ] {
+            assert_eq!(Name::read(text, Base::Origin(&zone)), Ok(name(in_file)), "{text}");
+            assert_eq!(Name::read(text, Base::OriginOfLabels(&zone)).ok(), at_door.map(name), "{text}");
+        }
+        let long = [&"a".repeat(63); 4].map(String::as_str).join(".");
+        let long = &long[..250];
+        assert_eq!(Name::read(long, Base::Origin(&zone)), Err(InvalidName::NameTooLong(long.to_owned())));
+        assert_eq!((name("a.b").dotted(), Name::root().dotted()), ("a.b.".into(), ".".into()));
+    }
+
+    #[test]
+    fn substitutes_the_end_of_a_name() {
+        for (text, above, target, wanted) in [
+            ("www.old.example", "old.example", "new.example", Some("www.new.example")),
+            ("a.b.old.example", "old.example", ".", Some("a.b")),
+            ("old.example", "old.example", "new.example", None),
+            ("old.other", "old.example", "new.example", None),
+            ("www.bold.example", "old.example", "new.example", None),
+        ] {
+            assert_eq!(name(text).substitute(&name(above), &name(target)), wanted.map(name), "{text}");
+        }
+        let label = "a".repeat(63);
+        let long = name(&[label.as_str(); 3].join("."));
+        assert_eq!(
+            name(&format!("{label}.x")).substitute(&name("x"), &long).map(|name| name.wire().len()),
+            None
+        );
+        assert!(name(&format!("{}.x", &label[..61])).substitute(&name("x"), &long).is_some());
     }
 
     #[test]
