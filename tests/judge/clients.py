@@ -61,7 +61,29 @@ LARGE = [owned("large", f"300 TXT {text}") for name, _, text, _ in zone.RECORDS 
 
 DIG = (
     ("positive", "www", "A", Shown("NOERROR", answer=WWW)),
-    ("another type", "_sip._tcp", "SRV", said("_sip._tcp", f"300 SRV 10 5 5060 sip.{zone.APEX}.")),
+    (
+        "another type, with the address that comes next",
+        "_sip._tcp",
+        "SRV",
+        Shown(
+            "NOERROR",
+            answer=[owned("_sip._tcp", f"300 SRV 10 5 5060 sip.{zone.APEX}.")],
+            additional=[owned("sip", "300 AAAA 2001:db8::20")],
+        ),
+    ),
+    (
+        "a redirected name",
+        "any.renamed",
+        "A",
+        Shown(
+            "NOERROR",
+            answer=[
+                owned("renamed", f"450 DNAME wild.{zone.APEX}."),
+                owned("any.renamed", f"450 CNAME any.wild.{zone.APEX}."),
+                owned("any.wild", "300 A 192.0.2.30"),
+            ],
+        ),
+    ),
     ("a global name", "global", "A", said("global", "30 A 192.0.2.80")),
     ("a global name, another type", "global", "TXT", negative("NOERROR")),
     ("NODATA", "www", "MX", negative("NOERROR")),

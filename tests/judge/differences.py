@@ -37,6 +37,19 @@ def any_is_minimal(question, koinon, other):
     )
 
 
+def any_is_not_redirected_further(question, koinon, other):
+    """Koinon's DNAME and the alias made from it against the same and what the alias leads to."""
+    kinds = sorted(record.split()[2] for record in koinon.answer)
+    return (
+        question.rdtype == dns.rdatatype.ANY
+        and (koinon.rcode, koinon.authoritative, koinon.truncated) == ("NOERROR", True, False)
+        and kinds == ["CNAME", "DNAME"]
+        and not koinon.authority
+        and other.authoritative
+        and set(koinon.answer) <= set(other.answer)
+    )
+
+
 def meta_type(question, koinon, other):
     """Koinon's NOTIMP alone against an answer as for any unknown type."""
     return question.rdtype in META_TYPES and is_bare(koinon, "NOTIMP") and other.rcode != "NOTIMP"
@@ -92,6 +105,9 @@ def is_bare(said, rcode):
 
 DIFFERENCES = (
     Difference("ANY is answered with one HINFO record (RFC 8482 section 4.2)", "any", any_is_minimal),
+    Difference(
+        "ANY below a DNAME is not followed (RFC 8482 section 4.1)", "any", any_is_not_redirected_further
+    ),
     Difference("a meta type that has no meaning is NOTIMP (RFC 8906 section 7)", "any", meta_type),
     Difference("a question for NXNAME is FORMERR (RFC 9824 section 3.5)", "any", nxname),
     Difference(

@@ -15,19 +15,30 @@ import dns.rdatatype
 from . import zone
 
 # Types that the zone holds or might hold, unknown ones, and those that only a question can have.
-TYPES_HELD = ("A", "AAAA", "CAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT")
-TYPES_OTHER = (
+TYPES_HELD = (
+    "A",
+    "AAAA",
+    "CAA",
+    "CNAME",
+    "DNAME",
     "DS",
+    "HINFO",
+    "HTTPS",
+    "MX",
+    "NAPTR",
+    "NS",
+    "PTR",
+    "SOA",
+    "SRV",
+    "SSHFP",
+    "SVCB",
+    "TLSA",
+    "TXT",
+)
+TYPES_OTHER = (
     "DNSKEY",
     "NSEC",
     "RRSIG",
-    "PTR",
-    "HTTPS",
-    "SVCB",
-    "HINFO",
-    "NAPTR",
-    "DNAME",
-    "TLSA",
     "LOC",
 )
 TYPES_ODD = (1000, 65280, 65534, 127, 32769)
@@ -61,6 +72,10 @@ LABELS = (
     b"x" * 63,
     b"ns10",
     b"wide",
+    b"renamed",
+    b"into-cut",
+    b"away",
+    b"signed",
 )
 
 # CHAOS, HESIOD, NONE, ANY, and one that is not assigned.

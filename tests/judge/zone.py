@@ -77,6 +77,25 @@ RECORDS = [
     ("cut.below", "NS", "ns.cut.below.judge.example.", 900),
     ("ns.cut.below", "A", "192.0.2.43", 900),
     ("parent-served", "NS", "ns1", 900),
+    ("signed", "NS", "ns.example.org.", 900),
+    ("signed", "DS", "60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118", 900),
+    ("to-signed", "CNAME", "signed", 300),
+    # Redirected subtrees: onto the wildcards, onto a cut, and away; with data at the owner, and reached by an alias.
+    ("renamed", "DNAME", "wild", 450),
+    ("renamed", "TXT", '"stays"', 300),
+    ("into-cut", "DNAME", "child", 450),
+    ("away", "DNAME", "example.org.", 300),
+    ("to-renamed", "CNAME", "a.renamed.judge.example.", 300),
+    # Data of the other types.
+    ("@", "HTTPS", '1 . alpn="h2,h3" ipv4hint=192.0.2.10', 300),
+    ("svc", "SVCB", "1 www.judge.example. port=8443", 300),
+    ("svc", "SVCB", "2 svc.example.net. key65400=x", 300),
+    ("_443._tcp.www", "TLSA", f"3 1 1 {'0d' * 32}", 300),
+    ("host-keys", "SSHFP", f"4 2 {'5e' * 32}", 300),
+    ("enum", "NAPTR", '100 10 "u" "E2U+sip" "!^.*$!sip:a@b!" .', 300),
+    ("pointer", "PTR", "www", 300),
+    ("info", "HINFO", '"PC" "Linux"', 300),
+    ("opaque", "TYPE65280", "\\# 3 010203", 300),
     # A delegation whose glue fits no datagram of 512 bytes.
     *[("wide", "NS", f"ns{number}.wide.judge.example.", 900) for number in range(10, 18)],
     *[(f"ns{number}.wide", "A", f"192.0.2.{100 + number}", 900) for number in range(10, 18)],
@@ -96,7 +115,7 @@ def absolute(name):
 
 def data_of(kind, data):
     """Record data whose last word, where it is a name, is in full."""
-    if kind not in ("CNAME", "MX", "NS", "SRV"):
+    if kind not in ("CNAME", "DNAME", "MX", "NS", "PTR", "SRV"):
         return data
     *numbers, name = data.split()
     return " ".join([*numbers, absolute(name)])
