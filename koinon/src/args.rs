@@ -104,6 +104,9 @@ pub(crate) struct DnsServeArgs {
     /// File with the 32 bytes that cookies are made with, the same for all nodes (default: drawn once, in the data folder)
     #[arg(long, value_name = "FILE")]
     pub(crate) cookie_secret: Option<PathBuf>,
+    /// Where /metrics, /livez and /readyz are served, over plain HTTP (default: nowhere)
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// How answers are limited.
     #[command(flatten)]
     pub(crate) limit: LimitArgs,

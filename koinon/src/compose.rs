@@ -6,3 +6,4 @@ pub(crate) mod host;
 mod kinds;
 mod names;
 pub(crate) mod observe;
+mod pages;

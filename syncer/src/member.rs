@@ -27,7 +27,7 @@ pub const FIELD_MANAGER: &str = "koinon";
 const REQUEST_DEADLINE: Duration = Duration::from_secs(12);
 
 /// How long a connection may take. A member farther than this is as good as gone; the probe has its own, shorter deadline.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT_DEADLINE: Duration = Duration::from_secs(3);
 
 /// How many objects a list asks for at once: upstream's own page size, about 2 MB of Deployments.
 const LIST_PAGE: usize = 500;

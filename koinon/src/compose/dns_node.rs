@@ -22,6 +22,8 @@ use tracing::{info, warn};
 
 use super::host::{make_private, write_private};
 use super::names::{NAMES, REPORTS_PATH, Reports, seed};
+use super::observe;
+use super::pages::{self, Pages};
 use crate::host::Host;
 
 /// Waits after a failure to reach the host, the first and the longest: changes arrive soon after it is back.
@@ -52,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) data_dir: PathBuf,
     pub(crate) listen: SocketAddr,
     pub(crate) cookie_secret: Option<PathBuf>,
+    pub(crate) metrics_listen: Option<SocketAddr>,
     pub(crate) limit: Option<Limit>,
     pub(crate) host: Host,
 }
@@ -69,14 +72,18 @@ pub(crate) struct Running {
 ///
 /// # Errors
 /// When it cannot, with what to do about it.
-pub(crate) fn start(settings: Settings) -> anyhow::Result<Running> {
-    let Settings { node, data_dir, listen, cookie_secret, limit, host } = settings;
+pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
+    let Settings { node, data_dir, listen, cookie_secret, metrics_listen, limit, host } = settings;
     make_private(&data_dir).with_context(|| {
         format!("make the data folder {}; choose another with --data-dir", data_dir.display())
     })?;
     let secret = match cookie_secret {
         Some(file) => given_secret(&file)?,
         None => secret(&data_dir)?,
+    };
+    let scrapers = match metrics_listen {
+        Some(address) => Some((pages::listen(address).await?, observe::metrics()?)),
+        None => None,
     };
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
@@ -94,9 +101,17 @@ pub(crate) fn start(settings: Settings) -> anyhow::Result<Running> {
     let running = serve::start(config, follow, probe_sender, answer_sender, stopped)
         .context("serve names; choose another address with --dns-listen")?;
     let address = running.address();
+    let snapshots = running.snapshots();
     let (mut server, mut links) = (JoinSet::new(), JoinSet::new());
     server.spawn(running.run());
     links.spawn(follow_host(host.clone(), table));
+    if let Some((listener, metrics)) = scrapers {
+        let missing = move || {
+            let has_names = snapshots().table().generation > 0;
+            (!has_names).then(|| "no names yet: neither kept from before nor heard from the host".to_owned())
+        };
+        links.spawn(pages::serve(listener, Pages { metrics, missing: Arc::new(missing) }));
+    }
     links.spawn(report(host, probes, answers));
     Ok(Running { address, stop, server, _links: links })
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use koinon_machinery::Value;
 use thiserror::Error;
 
+use super::CONNECT_DEADLINE;
+
 /// A request that a member did not carry out.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Failure {
@@ -146,7 +148,7 @@ impl Failure {
         while let Some(cause) = source {
             if let Some(io) = cause.downcast_ref::<std::io::Error>() {
                 match io.kind() {
-                    std::io::ErrorKind::TimedOut => return Self::Hung { after: Duration::from_secs(3) },
+                    std::io::ErrorKind::TimedOut => return Self::Hung { after: CONNECT_DEADLINE },
                     std::io::ErrorKind::ConnectionReset
                     | std::io::ErrorKind::BrokenPipe
                     | std::io::ErrorKind::UnexpectedEof => return Self::Reset(text),

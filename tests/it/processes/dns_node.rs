@@ -15,6 +15,8 @@ use koinon_tests::process::Process;
 use koinon_tests::world::{World, story};
 use koinon_tests::{assets, dig};
 use rustix::process::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const NAMES: &str = "
 apiVersion: koinon.io/v1alpha1
@@ -57,6 +59,7 @@ impl Node {
         let mut command = Command::new(assets::koinon()?);
         command.args(["dns", "serve", "--node", self.name, "--data-dir"]).arg(self.folder.join("data"));
         command.arg("--dns-listen").arg(self.dns().to_string());
+        command.arg("--metrics-listen").arg(self.address.port(9153).to_string());
         command.arg("--kubeconfig").arg(&self.kubeconfig);
         self.process = Some(Process::start(self.name, command, &self.folder.join("log"))?);
         Ok(())
@@ -72,6 +75,16 @@ impl Node {
 
     fn dns(&self) -> SocketAddr {
         self.address.port(5353)
+    }
+
+    /// What a scraper or a probe gets.
+    async fn page(&self, path: &str) -> Result<String> {
+        let mut stream = TcpStream::connect(self.address.port(9153)).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: node\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
     }
 
     /// Fails unless the node says this now.
@@ -118,6 +131,13 @@ fn nodes_follow_the_host_and_go_on_without_it() {
         let as_node = Kubectl::new(&host.data_folder().join("dns-node.kubeconfig"), &world.room("cache")?)?;
         let refused = as_node.run(["get", "secrets", "-A"]).await.err().map(|error| format!("{error:#}"));
         ensure!(refused.as_deref().is_some_and(|text| text.contains("forbidden")), "{refused:?}");
+
+        let metrics = nodes[0].page("/metrics").await?;
+        ensure!(metrics.contains("koinon_dns_queries_total"), "{metrics}");
+        for page in ["/livez", "/readyz"] {
+            let answer = nodes[0].page(page).await?;
+            ensure!(answer.starts_with("HTTP/1.1 200"), "{page}: {answer}");
+        }
 
         host.kill().await?;
         throughout(Duration::from_secs(2), "both nodes answer without the host", async || {

@@ -17,7 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("koinon-syncer", &["koinon-model", "koinon-policies", "koinon-types", "koinon-machinery"]),
     ("koinon-dns", &["koinon-model", "koinon-policies", "koinon-types"]),
-    ("koinon-simulator", &["koinon-machinery", "koinon-store", "koinon-api-server"]),
+    ("koinon-simulator", &["koinon-machinery", "koinon-api-server"]),
     ("xtask", &[]),
 ];
 

@@ -23,10 +23,11 @@ pub(crate) async fn run(args: DnsServeArgs) -> anyhow::Result<Outcome> {
         data_dir: args.data_dir,
         listen: args.dns_listen,
         cookie_secret: args.cookie_secret,
+        metrics_listen: args.metrics_listen,
         limit: limit(args.limit),
         host,
     };
-    let node = dns_node::start(settings)?;
+    let node = dns_node::start(settings).await?;
     render::print(&format!(
         "koinon {} is ready: {} serves names at {}, following {follows}\n",
         env!("CARGO_PKG_VERSION"),
