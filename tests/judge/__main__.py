@@ -9,7 +9,7 @@ import tempfile
 
 import dns.version
 
-from . import ask, clients, differential, mutations, rfc8906, rows, servers, zonemaster
+from . import ask, clients, differential, mutations, rfc8906, rows, servers, weights, zonemaster
 
 # How each program says what it is; the first line counts.
 VERSIONS = {
@@ -17,6 +17,8 @@ VERSIONS = {
     "nsd": ["nsd", "-v"],
     "knotd": ["knotd", "-V"],
     "zonemaster-cli": ["zonemaster-cli", "--version"],
+    "unbound": ["unbound", "-V"],
+    "named": ["named", "-v"],
 }
 
 # One in so many of the random questions is asked over TCP too.
@@ -74,6 +76,7 @@ def judge(arguments):
                 *differential.judge("udp", koinon, others, queries, seed),
                 # Other code reads what comes over TCP, and writes from the same answers.
                 *differential.judge("tcp", koinon, others, queries // TCP_SHARE, seed),
+                *weights.judge(folder, addresses.koinon),
             ]
         finally:
             for process in reversed(running):

@@ -114,7 +114,7 @@ def start_koinon(program, kubectl, folder, addresses):
         apply = [kubectl, "--kubeconfig", os.path.join(data, "admin.kubeconfig"), "apply", "-f", "-"]
         manifests = zone.manifests([addresses.koinon, addresses.nsd])
         subprocess.run(apply, input=manifests, text=True, check=True, stdout=subprocess.DEVNULL)
-        names = [zone.GLOBAL[0], zone.PAIR[0], zone.RECORDS[-1][0]]
+        names = [zone.GLOBAL[0], zone.PAIR[0], zone.NINETY[0], zone.RECORDS[-1][0]]
         process.until("koinon serves the zone", lambda: all(exists(server, name) for name in names))
     except (Failed, subprocess.CalledProcessError):
         process.stop()

@@ -15,6 +15,10 @@ GLOBAL = ("global", "192.0.2.80", 30)
 # A GlobalRecord of two clusters: which of its addresses is answered is Koinon's choice, so it is in no zone file.
 PAIR = ("pair", ("192.0.2.81", "192.0.2.82"), 30)
 
+# A GlobalRecord of two clusters that weigh 90 and 10, answered for a second.
+NINETY = ("ninety", ("192.0.2.90", "192.0.2.91"), 1)
+NINETY_WEIGHTS = (90, 10)
+
 # Longest that RFC 1035 section 2.3.4 allows for a label.
 LONG_LABEL = "l" * 63
 # Four labels that make the longest name there is: 255 bytes on the wire with the apex's 15.
@@ -153,7 +157,10 @@ def manifests(addresses):
             "records": records,
         },
     }
-    records = [global_record(GLOBAL[0], [GLOBAL[1]], GLOBAL[2]), global_record(*PAIR)]
+    ninety = global_record(*NINETY)
+    weights = {f"cluster-{number}": weight for number, weight in enumerate(NINETY_WEIGHTS)}
+    ninety["spec"]["routing"] = [{"weighted": {"from": "Static", "weights": weights}}]
+    records = [global_record(GLOBAL[0], [GLOBAL[1]], GLOBAL[2]), global_record(*PAIR), ninety]
     return "\n---\n".join(json.dumps(item) for item in [zone, *records])
 
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::kube_assets;
+use crate::needs::{self, DIG, KNOT, NSD, Need};
 use crate::workspace::{self, Workspace, phase};
 
 /// What can be measured.
@@ -23,6 +24,20 @@ impl Name {
         }
     }
 
+    /// Servers that it compares with.
+    fn needs(self) -> &'static [Need] {
+        const GDNSD: Need = Need {
+            name: "gdnsd",
+            works: &["gdnsd", "-c", "/nonexistent", "checkconf"],
+            package: "gdnsd",
+            provide: "provide `gdnsd` on PATH (package gdnsd)",
+        };
+        match self {
+            Self::Propagation => &[],
+            Self::Dns => &[DIG, GDNSD, NSD, KNOT],
+        }
+    }
+
     fn needs_members(self) -> bool {
         match self {
             Self::Propagation => true,
@@ -35,6 +50,10 @@ impl Name {
 pub(crate) fn run(workspace: &Workspace, name: Name, arguments: &[String]) -> Result<()> {
     if name.needs_members() {
         phase("kube-assets", || kube_assets::prepare(workspace))?;
+    }
+    // With `--against none` nobody is compared with.
+    if !arguments.iter().any(|argument| argument == "none") {
+        phase("other needs", || needs::prepare(name.needs()))?;
     }
     phase("build", || {
         workspace::run(&mut workspace.cargo([

@@ -11,19 +11,21 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::kube_assets;
-use crate::needs::{self, DIG, Need};
+use crate::needs::{self, DIG, KNOT, NSD, Need};
 use crate::workspace::{self, Workspace, phase};
 
 /// What can be judged.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
-    /// The DNS server: RFC 8906, dig, delv, Zonemaster, and the answers of NSD and Knot
+    /// The DNS server: RFC 8906, dig, delv, Zonemaster, the answers of NSD and Knot, weights behind Unbound and BIND
     Dns,
 }
 
 /// What the judge of the DNS server needs; `dig`'s package brings `delv`.
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 7] = [
     DIG,
+    NSD,
+    KNOT,
     Need {
         name: "python3 with venv",
         works: &["python3", "-c", "import ensurepip, sys; sys.exit(sys.version_info < (3, 10))"],
@@ -31,22 +33,22 @@ const NEEDS: [Need; 5] = [
         provide: "provide Python 3.10 or later with its venv module (package python3-venv)",
     },
     Need {
-        name: "nsd",
-        works: &["nsd", "-v"],
-        package: "nsd",
-        provide: "provide NSD's `nsd` on PATH (package nsd)",
-    },
-    Need {
-        name: "knotd",
-        works: &["knotd", "-V"],
-        package: "knot",
-        provide: "provide Knot DNS' `knotd` on PATH (package knot)",
-    },
-    Need {
         name: "zonemaster-cli",
         works: &["zonemaster-cli", "--version"],
         package: "zonemaster-cli",
         provide: "provide `zonemaster-cli` on PATH (package zonemaster-cli)",
+    },
+    Need {
+        name: "unbound",
+        works: &["unbound", "-V"],
+        package: "unbound",
+        provide: "provide `unbound` on PATH (package unbound)",
+    },
+    Need {
+        name: "named",
+        works: &["named", "-v"],
+        package: "bind9",
+        provide: "provide BIND's `named` on PATH (package bind9)",
     },
 ];
 

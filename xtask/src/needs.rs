@@ -25,6 +25,22 @@ pub(crate) const DIG: Need = Need {
     provide: "provide `dig` on PATH (package bind9-dnsutils or bind-utils)",
 };
 
+/// A server that is compared with.
+pub(crate) const NSD: Need = Need {
+    name: "nsd",
+    works: &["nsd", "-v"],
+    package: "nsd",
+    provide: "provide NSD's `nsd` on PATH (package nsd)",
+};
+
+/// A server that is compared with.
+pub(crate) const KNOT: Need = Need {
+    name: "knotd",
+    works: &["knotd", "-V"],
+    package: "knot",
+    provide: "provide Knot DNS' `knotd` on PATH (package knot)",
+};
+
 /// Makes sure that all of `needs` are there.
 ///
 /// # Errors
