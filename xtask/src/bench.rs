@@ -56,13 +56,13 @@ pub(crate) fn run(workspace: &Workspace, name: Name, arguments: &[String]) -> Re
         phase("other needs", || needs::prepare(name.needs()))?;
     }
     phase("build", || {
-        workspace::run(&mut workspace.cargo([
-            "build",
-            "--release",
-            "--package=koinon",
-            "--package=koinon-tests",
-            "--bins",
-        ]))
+        let mut build =
+            workspace.cargo(["build", "--release", "--package=koinon-tests", "--bin", name.binary()]);
+        if name.needs_members() {
+            // The host is a process of its own there.
+            build.args(["--package=koinon", "--bin=koinon"]);
+        }
+        workspace::run(&mut build)
     })?;
     phase(name.binary(), || {
         workspace::run(
