@@ -287,9 +287,34 @@ pub struct AnswerReport {
     /// When its answers changed last, Unix milliseconds.
     pub at_ms: i64,
     /// The targets each name can be answered with now.
+    ///
+    /// On the wire, a list of pairs: the keys of JSON's maps are texts.
+    #[serde(with = "pairs")]
     pub answers: BTreeMap<RecordRef, Vec<Target>>,
     /// What it could not serve of the table, by name or apex, with the reason.
     pub refused: BTreeMap<String, String>,
+}
+
+/// A map whose keys are no texts, as a list of pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::{RecordRef, Target};
+
+    pub(super) fn serialize<S: Serializer>(
+        map: &BTreeMap<RecordRef, Vec<Target>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<RecordRef, Vec<Target>>, D::Error> {
+        Vec::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
+    }
 }
 
 /// The writing end of the table's stream: one owner, in the host.
@@ -297,3 +322,22 @@ pub type NameTableSender = tokio::sync::watch::Sender<Arc<NameTable>>;
 
 /// The reading end of the table's stream: every DNS node of the process.
 pub type NameTableReceiver = tokio::sync::watch::Receiver<Arc<NameTable>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_node_answers_is_read_as_it_was_written() {
+        let record = RecordRef { namespace: "shop".into(), name: "shop".into() };
+        let report = AnswerReport {
+            vantage: "dns-1".into(),
+            generation: 7,
+            at_ms: 5,
+            answers: [(record, vec![Target::Hostname("lb.example".into())])].into(),
+            refused: [("a.example".to_owned(), "why".to_owned())].into(),
+        };
+        let text = serde_json::to_string(&report).expect("it can be written");
+        assert_eq!(serde_json::from_str::<AnswerReport>(&text).expect("it can be read"), report);
+    }
+}

@@ -197,7 +197,13 @@ async fn report(
             // Each is complete, so only the last one counts.
             reports.answers = vec![report];
         }
-        let Ok(body) = serde_json::to_value(&reports) else { continue };
+        let body = match serde_json::to_value(&reports) {
+            Ok(body) => body,
+            Err(error) => {
+                warn!(%error, "reports cannot be written");
+                continue;
+            }
+        };
         // That the host is away is told by who follows it; what it missed is reported again.
         let posted = tokio::time::timeout(POST_MAX, host.post(REPORTS_PATH, &body)).await;
         if !matches!(posted, Ok(Ok(_))) {

@@ -32,7 +32,15 @@ kind: GlobalRecord
 metadata: {name: shop, namespace: default}
 spec:
   host: shop.global.example
-  endpoints: {addresses: [{cluster: a, ips: [192.0.2.11]}]}
+  endpoints: {addresses: [{cluster: a, ips: [127.0.0.1]}]}
+  health: {tcp: {port: 1}, intervalSeconds: 1, timeoutSeconds: 1, failureThreshold: 1}
+---
+apiVersion: koinon.io/v1alpha1
+kind: GlobalRecord
+metadata: {name: taken, namespace: default}
+spec:
+  host: www.global.example
+  endpoints: {addresses: [{cluster: a, ips: [192.0.2.12]}]}
 ";
 
 /// Two busy cores.
@@ -119,14 +127,18 @@ fn nodes_follow_the_host_and_go_on_without_it() {
         }
         println!("a change was answered by both nodes after {:?}", change(&host, &nodes, "192.0.2.2").await?);
 
-        let path = "jsonpath={.status.conditions[?(@.type=='Served')].status}";
-        eventually(SOON, "the nodes' reports reach the host", async || {
-            let look = ["get", "globalrecord", "shop", "-n", "default", "-o", path];
-            let seen = host.kubectl().run(look).await?;
-            ensure!(seen == "True", "Served is {seen:?}");
-            anyhow::Ok(())
-        })
-        .await?;
+        // Only who probes can have said the one, and only who answers the other; the host does neither.
+        let probed = ("shop", "jsonpath={.status.endpoints[0].verdict}", "ProbesFailing");
+        let answered = ("taken", "jsonpath={.status.conditions[?(@.type=='Served')].reason}", "Refused");
+        for (name, path, wanted) in [probed, answered] {
+            eventually(SOON, format!("the nodes' reports on {name} reach the host"), async || {
+                let look = ["get", "globalrecord", name, "-n", "default", "-o", path];
+                let seen = host.kubectl().run(look).await?;
+                ensure!(seen == wanted, "it says {seen:?}");
+                anyhow::Ok(())
+            })
+            .await?;
+        }
 
         let as_node = Kubectl::new(&host.data_folder().join("dns-node.kubeconfig"), &world.room("cache")?)?;
         let refused = as_node.run(["get", "secrets", "-A"]).await.err().map(|error| format!("{error:#}"));
