@@ -19,11 +19,12 @@ pub struct Nsid(Box<[u8]>);
 #[error("an NSID has at most {NSID_MAX} bytes")]
 pub struct InvalidNsid;
 
-/// The part of a node that answers speak of.
+/// The part of a node that answers speak of; whoever answers has one of its own.
 #[derive(Clone)]
 pub(crate) struct Node {
-    pub(crate) nsid: Nsid,
-    pub(crate) secret: CookieSecret,
+    nsid: Nsid,
+    secret: CookieSecret,
+    keys: Keys,
 }
 
 /// A node at a moment.
@@ -40,6 +41,21 @@ impl TryFrom<&str> for Nsid {
 
     fn try_from(text: &str) -> Result<Self, InvalidNsid> {
         if text.len() > NSID_MAX { Err(InvalidNsid) } else { Ok(Self(text.as_bytes().into())) }
+    }
+}
+
+// === impl Node ===
+
+impl Node {
+    pub(crate) fn new(nsid: Nsid, secret: CookieSecret, now: Timestamp) -> Self {
+        let keys = Keys::of(&secret, now);
+        Self { nsid, secret, keys }
+    }
+
+    /// The node at a moment, with the keys of that day.
+    pub(crate) fn speaker(&mut self, now: Timestamp) -> Speaker<'_> {
+        self.keys.keep_up(&self.secret, now);
+        Speaker { nsid: &self.nsid, keys: &self.keys, now }
     }
 }
 

@@ -65,7 +65,7 @@ pub fn start(
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
     let Config { listen, n_threads, vantage, nsid, secret, limit, seed, data_dir } = config;
-    let node = Node { nsid, secret };
+    let node = Node::new(nsid, secret, now());
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
     let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! What a process has used, from `/proc`.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -48,13 +49,24 @@ pub fn cpu_time_of_tree(pid: u32) -> Result<Duration> {
     for child in parents.keys().copied().filter(|child| is_ours(*child)) {
         let Ok(threads) = std::fs::read_dir(format!("/proc/{child}/task")) else { continue };
         for thread in threads.flatten() {
-            let Ok(account) = std::fs::read_to_string(thread.path().join("schedstat")) else { continue };
-            let on_cpu = account.split_whitespace().next().and_then(|number| number.parse().ok());
-            total += Duration::from_nanos(on_cpu.context("schedstat does not begin with a number")?);
+            match on_cpu(&thread.path()) {
+                Ok(time) => total += time,
+                // It ended while the list was read.
+                Err(_) if !thread.path().exists() => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     anyhow::ensure!(total > Duration::ZERO, "process {pid} is gone");
     Ok(total)
+}
+
+/// Processor time so far of one thread, by its folder in `/proc`.
+pub(crate) fn on_cpu(thread: &Path) -> Result<Duration> {
+    let account = std::fs::read_to_string(thread.join("schedstat"))
+        .context("failed to read schedstat; the kernel needs CONFIG_SCHED_INFO")?;
+    let on_cpu = account.split_whitespace().next().and_then(|number| number.parse().ok());
+    Ok(Duration::from_nanos(on_cpu.context("schedstat does not begin with a number")?))
 }
 
 /// Resident memory of a process. Units: MiB.

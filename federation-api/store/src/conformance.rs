@@ -56,15 +56,15 @@ pub(crate) fn told(store: &dyn Store) -> (Position, Vec<Version>) {
     (position.unwrap(), versions)
 }
 
-fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     Key::new("configmaps", "a", name)
 }
 
-fn bytes(text: &str) -> Bytes {
+pub(crate) fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-fn commit(store: &dyn Store, batch: &[Write]) -> Result<u64, Conflict> {
+pub(crate) fn commit(store: &dyn Store, batch: &[Write]) -> Result<u64, Conflict> {
     store.commit(&[batch]).unwrap().remove(0)
 }
 

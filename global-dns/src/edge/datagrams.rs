@@ -7,11 +7,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
 use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
-use crate::cookies::Keys;
 use crate::fast::{Bailout, now, send_one};
 use crate::limit::{Kind, Limiter, Verdict};
 use crate::metrics::{Drop, Metrics};
-use crate::node::{Node, Speaker};
+use crate::node::Node;
 use crate::snapshot::Snapshot;
 
 /// Datagrams that wait for the edge: a burst of a tenth of a second at the rate of one thread. What does not fit is
@@ -22,13 +21,12 @@ pub(crate) const QUEUE: usize = 1024;
 pub(crate) async fn run(
     mut bailouts: mpsc::Receiver<Bailout>,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    node: Node,
+    mut node: Node,
     mut limiter: Option<Limiter>,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut out = vec![0; RESPONSE_MAX];
-    let mut keys = Keys::of(&node.secret, now());
     loop {
         let bailout = tokio::select! {
             bailout = bailouts.recv() => bailout,
@@ -36,9 +34,8 @@ pub(crate) async fn run(
         };
         let Some(Bailout { packet, peer, socket }) = bailout else { return };
         let now = now();
-        keys.keep_up(&node.secret, now);
-        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now };
-        let answered = respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, &speaker, &mut out);
+        let answered =
+            respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, &node.speaker(now), &mut out);
         // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
         let Some(Reply::Message { length, rcode }) = answered else {
             metrics.dropped(Drop::Ignored, 1);

@@ -14,10 +14,9 @@ use tracing::{info, warn};
 
 use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use super::transfer::{Plan, pack};
-use crate::cookies::Keys;
 use crate::fast::now;
 use crate::metrics::Metrics;
-use crate::node::{Node, Speaker};
+use crate::node::Node;
 use crate::snapshot::Snapshot;
 use crate::wire::Rcode;
 
@@ -69,13 +68,13 @@ pub(crate) async fn run(
         };
         // A full house closes the door at once, so that the client asks another server.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
-        let (snapshot, node, turns) = (Arc::clone(&snapshot), node.clone(), Arc::clone(&turns));
+        let (snapshot, mut node, turns) = (Arc::clone(&snapshot), node.clone(), Arc::clone(&turns));
         let (metrics, mut stop) = (metrics.clone(), stop.clone());
         tokio::spawn(async move {
             metrics.connections.increment(1);
             tokio::select! {
                 // How a connection ends interests nobody: clients come and go.
-                _ = converse(stream, peer, &snapshot, &node, &turns, &metrics) => {}
+                _ = converse(stream, peer, &snapshot, &mut node, &turns, &metrics) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             metrics.connections.decrement(1);
@@ -88,24 +87,20 @@ async fn converse(
     mut stream: TcpStream,
     peer: SocketAddr,
     snapshot: &ArcSwap<Snapshot>,
-    node: &Node,
+    node: &mut Node,
     turns: &Semaphore,
     metrics: &Metrics,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let client = peer.ip().to_canonical();
-    let mut keys = Keys::of(&node.secret, now());
     let (mut packet, mut out) = (Vec::new(), vec![0; 2 + RESPONSE_MAX]);
     loop {
         let reading = tokio::time::timeout(IDLE_MAX, read(&mut stream, &mut packet));
         if !reading.await.map_err(io::Error::from)?? {
             return Ok(());
         }
-        let moment = now();
-        keys.keep_up(&node.secret, moment);
-        let speaker = Speaker { nsid: &node.nsid, keys: &keys, now: moment };
         let current = snapshot.load_full();
-        match respond(&current, &packet, client, Transport::Tcp, &speaker, &mut out[2..]) {
+        match respond(&current, &packet, client, Transport::Tcp, &node.speaker(now()), &mut out[2..]) {
             None => return Ok(()),
             Some(Reply::Message { length, rcode }) => {
                 metrics.answered(Transport::Tcp, rcode, 1);

@@ -37,7 +37,7 @@ pub(crate) fn respond(
     snapshot: &Snapshot,
     queries: &[(&[u8], IpAddr)],
     speaker: &Speaker<'_>,
-    limiter: Option<&mut Limiter>,
+    mut limiter: Option<&mut Limiter>,
     names: &mut Names,
     out: &mut [[u8; RESPONSE_MAX]],
 ) -> Responses {
@@ -54,7 +54,6 @@ pub(crate) fn respond(
     let mut answers = [Answer::bare(Rcode::Refused); TOGETHER_MAX];
     snapshot.answer_all(&asked[..n_asked], speaker.now, &mut answers);
     let mut responses = [Response::Left; TOGETHER_MAX];
-    let mut limiter = limiter;
     let mut answers = answers.iter().zip(&asked);
     for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
         let Some(usual) = usual else { continue };

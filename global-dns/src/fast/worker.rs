@@ -14,10 +14,9 @@ use tracing::error;
 
 use super::batch::{Batch, Peer, WIDTH};
 use super::respond::{Names, Response, names, respond};
-use crate::cookies::Keys;
 use crate::limit::{Limit, Limiter};
 use crate::metrics::{Metrics, Tally};
-use crate::node::{Node, Speaker};
+use crate::node::Node;
 use crate::snapshot::{Seed, Snapshot};
 
 /// Batches between two times that a busy thread hands its numbers over: a few milliseconds at full load.
@@ -52,7 +51,7 @@ pub(crate) fn now() -> Timestamp {
 struct Bench {
     batch: Batch,
     names: Box<Names>,
-    keys: Keys,
+    node: Node,
     limiter: Option<Limiter>,
     tally: Tally,
     n_batches: u32,
@@ -67,7 +66,7 @@ impl Worker {
         let mut bench = Bench {
             batch: Batch::new(),
             names: names(),
-            keys: Keys::of(&self.node.secret, now()),
+            node: self.node.clone(),
             limiter: self.limit.map(|limit| Limiter::new(limit, self.seed)),
             tally: Tally::default(),
             n_batches: 0,
@@ -97,11 +96,9 @@ impl Worker {
 
     /// Answers what a receive brought. One batch in so many is timed.
     fn answer(&self, snapshot: &Snapshot, bench: &mut Bench, n_received: usize) {
-        let Bench { batch, names, keys, limiter, tally, n_batches } = bench;
+        let Bench { batch, names, node, limiter, tally, n_batches } = bench;
         let started = n_batches.is_multiple_of(BATCHES_PER_FLUSH).then(Instant::now);
-        let now = now();
-        keys.keep_up(&self.node.secret, now);
-        let speaker = Speaker { nsid: &self.node.nsid, keys, now };
+        let speaker = node.speaker(now());
         let (queries, out) = batch.exchange(n_received);
         let responses = respond(snapshot, &queries[..n_received], &speaker, limiter.as_mut(), names, out);
         for (at, response) in responses[..n_received].iter().enumerate() {

@@ -30,7 +30,7 @@ pub(super) const REPORTS_PATH: &str = "/koinon/reports";
 /// How long a node's question waits for news: shorter than proxies let a silent connection live.
 const TABLE_WAIT: Duration = Duration::from_secs(25);
 
-/// Bytes of one post of reports: what a node says of some 200,000 names.
+/// Bytes of one post of reports: it grows with the names that a node answers, and the host holds it in memory at once.
 const REPORTS_BYTES_MAX: usize = 32 << 20;
 
 /// What the DNS nodes may do.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::usage::on_cpu;
+
 /// Processor time so far of all threads whose name begins so.
 ///
 /// # Errors
@@ -18,10 +20,7 @@ pub fn cpu_time(prefix: &str) -> Result<Duration> {
         if !name.starts_with(prefix) {
             continue;
         }
-        let account = fs::read_to_string(folder.join("schedstat"))
-            .context("failed to read schedstat; the kernel needs CONFIG_SCHED_INFO")?;
-        let on_cpu = account.split_whitespace().next().and_then(|number| number.parse().ok());
-        total += Duration::from_nanos(on_cpu.context("schedstat does not begin with a number")?);
+        total += on_cpu(&folder)?;
         n_threads += 1;
     }
     ensure!(n_threads > 0, "no thread is called {prefix}…");

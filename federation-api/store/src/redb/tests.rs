@@ -6,24 +6,11 @@ use std::process::{Command, Stdio};
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::AtomicBool;
 
-use bytes::Bytes;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use super::*;
-use crate::conformance::told;
-
-fn key(name: &str) -> Key {
-    Key::new("configmaps", "a", name)
-}
-
-fn bytes(text: &str) -> Bytes {
-    Bytes::copy_from_slice(text.as_bytes())
-}
-
-fn commit(store: &dyn Store, batch: &[Write]) -> Result<u64, Conflict> {
-    store.commit(&[batch]).unwrap().remove(0)
-}
+use crate::conformance::{bytes, commit, key, told};
 
 #[test]
 fn only_the_owner_may_read_the_file() {
