@@ -1,5 +1,6 @@
 //! The composition root: the only place that names concrete parts and starts what lives long.
 
+pub(crate) mod dns;
 pub(crate) mod dns_node;
 mod fleet;
 pub(crate) mod host;
@@ -7,3 +8,4 @@ mod kinds;
 mod names;
 pub(crate) mod observe;
 mod pages;
+mod private;

@@ -6,13 +6,14 @@
 //! probing them. Which endpoints are down is the host's decision joined with the node's own probes.
 //!
 //! A node keeps the last table in a file, so the shapes can be written and read; that file is the node's own and no
-//! contract. The keys of transfers are in the table, and therefore in that file, which nobody else may read.
+//! contract. Keys, of transfers and of signatures, are in the table, and therefore in that file, which nobody else may read.
 //!
 //! ```text
 //! controllers/names ── watch<Arc<NameTable>> ─► global-dns
 //! controllers       ◄── ProbeReport, AnswerReport ── global-dns
 //! ```
 
+mod signing;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
 
 /// Every zone and name served, at one generation.
@@ -50,6 +52,9 @@ pub struct Zone {
     /// Who may copy it and who is told of changes.
     #[serde(default)]
     pub transfer: Transfer,
+    /// How it is signed, if it is.
+    #[serde(default)]
+    pub signing: Option<Signing>,
 }
 
 /// The parts of the SOA that a zone's owner chooses.

@@ -184,6 +184,7 @@ impl Reader {
                 name_servers: Vec::new(),
                 records: Vec::new(),
                 transfer: Transfer::default(),
+                signing: None,
             },
             lines: Vec::new(),
             notes: vec![format!("serial {serial} is not kept: Koinon counts its own")],

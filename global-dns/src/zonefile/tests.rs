@@ -329,6 +329,7 @@ fn zones() -> impl Strategy<Value = Zone> {
             ],
             records: records.collect(),
             transfer: Transfer::default(),
+            signing: None,
         }
     })
 }

@@ -1,10 +1,9 @@
 //! `koinon server`: runs the host until it is asked to stop.
 
 use anyhow::Context as _;
-use koinon_dns::Limit;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{LimitArgs, ServerArgs, Switch};
+use crate::args::{ServerArgs, Switch};
 use crate::compose::host::{self, Settings};
 use crate::compose::observe;
 use crate::exit::Outcome;
@@ -15,26 +14,15 @@ use crate::render;
 pub(crate) const LOG_DEFAULT: &str =
     "warn,kube_client=off,koinon=info,koinon_syncer=info,koinon_controllers=info";
 
-/// The limit that a command line asks for.
-pub(crate) fn limit(args: LimitArgs) -> Option<Limit> {
-    let limit = Limit { per_second: args.dns_rate_limit, dry_run: args.dns_rate_limit_dry_run };
-    (limit.per_second > 0).then_some(limit)
-}
-
 /// Runs the host.
 pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
     observe::log(LOG_DEFAULT);
-    let dns_listen = match args.dns {
-        Switch::On => Some(args.dns_listen),
+    let serving = match args.dns {
+        Switch::On => Some(args.names.into()),
         Switch::Off => None,
     };
-    let settings = Settings {
-        data_dir: args.data_dir,
-        listen: args.listen,
-        advertise: args.advertise,
-        dns_listen,
-        dns_limit: limit(args.limit),
-    };
+    let settings =
+        Settings { data_dir: args.data_dir, listen: args.listen, advertise: args.advertise, serving };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("catch SIGINT")?;

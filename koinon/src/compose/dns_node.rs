@@ -5,25 +5,24 @@
 //! ```
 //! A node keeps the last table in its folder, so it starts and goes on without the host, and keeps probing.
 
-use std::io::Read as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use koinon_dns::serve::{self, Config};
-use koinon_dns::{CookieSecret, Limit};
+use koinon_dns::serve;
 use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::host::{make_private, write_private};
-use super::names::{NAMES, REPORTS_PATH, Reports, seed};
+use super::dns::{self, Serving};
+use super::names::{NAMES, REPORTS_PATH, Reports};
 use super::observe;
 use super::pages::{self, Pages};
+use super::private::make_private;
 use crate::host::Host;
 
 /// Waits after a failure to reach the host, the first and the longest: changes arrive soon after it is back.
@@ -45,17 +44,12 @@ const POST_MAX: Duration = Duration::from_secs(5);
 /// How long the server may take to end.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// The file with the secret of cookies, in the data folder.
-const SECRET: &str = "dns-cookies.secret";
-
 /// How a node is run.
 pub(crate) struct Settings {
     pub(crate) node: String,
     pub(crate) data_dir: PathBuf,
-    pub(crate) listen: SocketAddr,
-    pub(crate) cookie_secret: Option<PathBuf>,
+    pub(crate) serving: Serving,
     pub(crate) metrics_listen: Option<SocketAddr>,
-    pub(crate) limit: Option<Limit>,
     pub(crate) host: Host,
 }
 
@@ -73,14 +67,10 @@ pub(crate) struct Running {
 /// # Errors
 /// When it cannot, with what to do about it.
 pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
-    let Settings { node, data_dir, listen, cookie_secret, metrics_listen, limit, host } = settings;
+    let Settings { node, data_dir, serving, metrics_listen, host } = settings;
     make_private(&data_dir).with_context(|| {
         format!("make the data folder {}; choose another with --data-dir", data_dir.display())
     })?;
-    let secret = match cookie_secret {
-        Some(file) => given_secret(&file)?,
-        None => secret(&data_dir)?,
-    };
     let scrapers = match metrics_listen {
         Some(address) => Some((pages::listen(address).await?, observe::metrics()?)),
         None => None,
@@ -88,16 +78,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
     let (stop, stopped) = watch::channel(false);
-    let config = Config {
-        listen,
-        n_threads: std::thread::available_parallelism().map_or(1, usize::from),
-        vantage: node.clone(),
-        nsid: node.as_str().try_into().context("--node")?,
-        secret,
-        limit,
-        seed: seed(),
-        data_dir: Some(data_dir),
-    };
+    let config = dns::config(&serving, &node, data_dir).context("--node")?;
     let running = serve::start(config, follow, probe_sender, answer_sender, stopped)
         .context("serve names; choose another address with --dns-listen")?;
     let address = running.address();
@@ -210,38 +191,4 @@ async fn report(
             tracing::debug!("the host did not take reports");
         }
     }
-}
-
-/// What cookies are made with: drawn once and kept, so that a restart forgets no client.
-///
-/// # Errors
-/// When the folder cannot be read or written.
-pub(super) fn secret(data_dir: &Path) -> anyhow::Result<CookieSecret> {
-    let path = data_dir.join(SECRET);
-    match std::fs::read(&path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(error).with_context(|| format!("read {}", path.display()));
-        }
-        Ok(kept) => {
-            if let Ok(kept) = kept.try_into() {
-                return Ok(CookieSecret::new(kept));
-            }
-        }
-        Err(_) => {}
-    }
-    let mut bytes = [0; 32];
-    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
-    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
-    write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
-    Ok(CookieSecret::new(bytes))
-}
-
-/// A secret that the operator gives to every node.
-fn given_secret(file: &Path) -> anyhow::Result<CookieSecret> {
-    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
-    let length = bytes.len();
-    let bytes = bytes.try_into().map_err(|_| {
-        anyhow::anyhow!("--cookie-secret {}: it has {length} bytes, and 32 are expected", file.display())
-    })?;
-    Ok(CookieSecret::new(bytes))
 }

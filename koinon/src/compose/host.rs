@@ -7,7 +7,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +14,13 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::{Config, Server};
-use koinon_dns::Limit;
 use koinon_store::RedbStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::dns::Serving;
+use super::private::{make_private, write_private};
 use super::{fleet, kinds, names, observe};
 
 /// The user of admin.kubeconfig, and the group that may do everything.
@@ -38,10 +38,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     /// Names by which clients reach it, besides its addresses.
     pub(crate) advertise: Vec<String>,
-    /// Where names are served, if they are.
-    pub(crate) dns_listen: Option<SocketAddr>,
-    /// How answers over UDP are limited, if they are.
-    pub(crate) dns_limit: Option<Limit>,
+    /// How names are served, if they are.
+    pub(crate) serving: Option<Serving>,
 }
 
 /// A host that serves.
@@ -154,11 +152,6 @@ impl Tasks {
     }
 }
 
-/// Makes a folder that only its owner may enter.
-pub(super) fn make_private(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address)
         .await
@@ -201,16 +194,4 @@ fn write_kubeconfig(
     let path = data_dir.join(file);
     write_private(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     Ok(path)
-}
-
-/// Writes a file that only its owner may read, completely or not at all.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let temporary = path.with_extension("new");
-    let mut file =
-        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)
 }

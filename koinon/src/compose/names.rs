@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use koinon_api_server::request::Query;
 use koinon_api_server::{Grant, Page, Visit};
 use koinon_dns::explain::explain;
-use koinon_dns::serve::{self, Config, Running};
+use koinon_dns::serve::{self, Running};
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{AnswerReport, NameTable, NameTableReceiver, NameTableSender, ProbeReport};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
-use super::dns_node;
+use super::dns;
 use super::host::Settings;
 
 /// Where an answer is explained.
@@ -79,31 +79,14 @@ pub(super) fn start(
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
     let mut pages =
         vec![table_page(follow.clone()), reports_page(probe_sender.clone(), answer_sender.clone())];
-    let Some(listen) = settings.dns_listen else {
+    let Some(serving) = &settings.serving else {
         return Ok((Ends { table, probes, answers, pages }, None));
     };
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let data_dir = Some(settings.data_dir.clone());
-    let config = Config {
-        listen,
-        n_threads,
-        vantage: VANTAGE.to_owned(),
-        nsid: VANTAGE.try_into().context("name the node")?,
-        secret: dns_node::secret(&settings.data_dir)?,
-        limit: settings.dns_limit,
-        seed: seed(),
-        data_dir,
-    };
+    let config = dns::config(serving, VANTAGE, settings.data_dir.clone())?;
     let running = serve::start(config, follow, probe_sender, answer_sender, stop)
         .context("serve names; choose another address with --dns-listen, or --dns=off")?;
     pages.push(resolve_page(&running));
     Ok((Ends { table, probes, answers, pages }, Some(running)))
-}
-
-/// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.
-pub(super) fn seed() -> [u64; 2] {
-    use std::hash::{BuildHasher as _, RandomState};
-    [RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8)]
 }
 
 /// The page behind `koinon resolve`.

@@ -215,6 +215,7 @@ fn large(n_names: usize) -> NameTable {
         name_servers: vec![NameServer { name: "ns.example.net".to_owned(), addresses: Vec::new() }],
         records: Vec::new(),
         transfer: Transfer { allow: vec![Grant::With(key)], notify: Vec::new() },
+        signing: None,
     };
     NameTable { generation: 1, zones: vec![zone], records: (0..n_names).map(name).collect() }
 }

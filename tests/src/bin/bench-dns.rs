@@ -295,6 +295,7 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         name_servers: Vec::new(),
         records: Vec::new(),
         transfer: Transfer::default(),
+        signing: None,
     };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();
     records.sort_by(|one, other| one.host.cmp(&other.host));

@@ -55,6 +55,7 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
         name_servers,
         records,
         transfer: names::Transfer::default(),
+        signing: None,
     };
     unless(errors, CheckedZone { zone, transfer, apex, allowed_namespaces })
 }

@@ -46,6 +46,7 @@ pub(crate) fn zone(apex: &str, lines: &str) -> Zone {
         name_servers: vec![NameServer { name: "ns.elsewhere".into(), addresses: Vec::new() }],
         records: records.collect(),
         transfer: Transfer::default(),
+        signing: None,
     }
 }
 

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::args::{HostArgs, JoinArgs};
 use crate::commands::join;
+use crate::compose::dns::Serving;
 use crate::compose::host::{self, Running, Settings};
 use crate::host::Host;
 use crate::render;
@@ -75,8 +76,7 @@ impl Stage {
             data_dir: folder.path().to_owned(),
             listen: free_or_any(API),
             advertise: Vec::new(),
-            dns_listen: Some(free_or_any(DNS)),
-            dns_limit: None,
+            serving: Some(Serving { listen: free_or_any(DNS), limit: None, cookie_secret: None }),
         };
         let host = host::start(settings).await?;
         let dns = host.dns_address().context("the demo serves names")?;

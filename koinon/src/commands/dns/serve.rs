@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::DnsServeArgs;
-use crate::commands::server::{LOG_DEFAULT, limit};
+use crate::commands::server::LOG_DEFAULT;
 use crate::compose::dns_node::{self, Settings};
 use crate::compose::observe;
 use crate::exit::Outcome;
@@ -21,10 +21,8 @@ pub(crate) async fn run(args: DnsServeArgs) -> anyhow::Result<Outcome> {
     let settings = Settings {
         node: args.node.clone(),
         data_dir: args.data_dir,
-        listen: args.dns_listen,
-        cookie_secret: args.cookie_secret,
+        serving: args.names.into(),
         metrics_listen: args.metrics_listen,
-        limit: limit(args.limit),
         host,
     };
     let node = dns_node::start(settings).await?;

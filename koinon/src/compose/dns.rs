@@ -1,0 +1,95 @@
+//! How a DNS server is run, by the host and by a node of its own.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use koinon_dns::serve::Config;
+use koinon_dns::{CookieSecret, Limit};
+
+use super::private::write_private;
+use crate::args::NamesArgs;
+
+/// The file with the secret of cookies, in the data folder.
+const SECRET: &str = "dns-cookies.secret";
+
+/// How names are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Serving {
+    /// Where, over UDP and TCP.
+    pub(crate) listen: SocketAddr,
+    /// How answers over UDP are limited, if they are.
+    pub(crate) limit: Option<Limit>,
+    /// What cookies are made with; none draws it and keeps it.
+    pub(crate) cookie_secret: Option<PathBuf>,
+}
+
+impl From<NamesArgs> for Serving {
+    fn from(args: NamesArgs) -> Self {
+        let limit = Limit { per_second: args.dns_rate_limit, dry_run: args.dns_rate_limit_dry_run };
+        Self {
+            listen: args.dns_listen,
+            limit: (limit.per_second > 0).then_some(limit),
+            cookie_secret: args.cookie_secret,
+        }
+    }
+}
+
+/// The configuration of a server with this name and folder.
+///
+/// # Errors
+/// When the name is too long, or a file cannot be read or written.
+pub(super) fn config(serving: &Serving, name: &str, data_dir: PathBuf) -> anyhow::Result<Config> {
+    let secret = match &serving.cookie_secret {
+        Some(file) => given_secret(file)?,
+        None => kept_secret(&data_dir)?,
+    };
+    Ok(Config {
+        listen: serving.listen,
+        n_threads: std::thread::available_parallelism().map_or(1, usize::from),
+        vantage: name.to_owned(),
+        nsid: name.try_into().with_context(|| format!("name the node {name:?}"))?,
+        secret,
+        limit: serving.limit,
+        seed: seed(),
+        data_dir: Some(data_dir),
+    })
+}
+
+/// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.
+fn seed() -> [u64; 2] {
+    use std::hash::{BuildHasher as _, RandomState};
+    [RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8)]
+}
+
+/// What cookies are made with: drawn once and kept, so that a restart forgets no client.
+fn kept_secret(data_dir: &Path) -> anyhow::Result<CookieSecret> {
+    let path = data_dir.join(SECRET);
+    match std::fs::read(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("read {}", path.display()));
+        }
+        Ok(kept) => {
+            if let Ok(kept) = kept.try_into() {
+                return Ok(CookieSecret::new(kept));
+            }
+        }
+        Err(_) => {}
+    }
+    let mut bytes = [0; 32];
+    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
+    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
+    write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
+    Ok(CookieSecret::new(bytes))
+}
+
+/// A secret that the operator gives to every server of the names.
+fn given_secret(file: &Path) -> anyhow::Result<CookieSecret> {
+    let bytes = std::fs::read(file).with_context(|| format!("read {}", file.display()))?;
+    let length = bytes.len();
+    let bytes = bytes.try_into().map_err(|_| {
+        anyhow::anyhow!("--cookie-secret {}: it has {length} bytes, and 32 are expected", file.display())
+    })?;
+    Ok(CookieSecret::new(bytes))
+}
