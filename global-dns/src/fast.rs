@@ -13,7 +13,7 @@ mod worker;
 pub use socket::BindError;
 
 pub(crate) use batch::send_one;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use respond::{Response, names, respond};
 pub(crate) use socket::{Sockets, bind};
 pub(crate) use worker::{Bailout, Worker, now};

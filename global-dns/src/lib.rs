@@ -36,6 +36,9 @@ pub mod zonefile;
 
 pub mod metrics;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+
 pub use cookies::CookieSecret;
 pub use fast::BindError;
 pub use limit::Limit;

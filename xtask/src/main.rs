@@ -7,6 +7,7 @@
 mod workspace;
 
 mod bench;
+mod campaign;
 mod codegen;
 mod judge;
 mod kube_assets;
@@ -60,6 +61,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Searches for what breaks, and goes on from what earlier searches kept
+    Campaign {
+        /// fuzz-dns
+        name: campaign::Name,
+        /// How long it runs: 90s, 10m, 2h
+        #[arg(long = "for", value_name = "TIME", value_parser = campaign::read_time, default_value = "10m")]
+        time: std::time::Duration,
+    },
 }
 
 fn main() -> ExitCode {
@@ -81,5 +90,6 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Codegen { check } => codegen::run(check),
         Task::Bench { name, arguments } => bench::run(&workspace, name, &arguments),
         Task::Judge { name, arguments } => judge::run(&workspace, name, &arguments),
+        Task::Campaign { name, time } => campaign::run(&workspace, name, time),
     }
 }

@@ -160,12 +160,14 @@ fn syntax(data: &str, expected: &'static str) -> InvalidRdata {
     InvalidRdata::Syntax { data: data.to_owned(), expected }
 }
 
-/// Checks wire bytes against the type's shape and sets a compressible name apart.
+/// Checks wire bytes against the type's shape, lower-cases names and sets a compressible one apart.
 fn structure(number: u16, bytes: &[u8], data: &str) -> Result<Rdata, InvalidRdata> {
     let Some(kind) = grammar::find(number).filter(|kind| !kind.parts.is_empty()) else {
         let fits = u16::try_from(bytes.len()).is_ok();
         return if fits { Ok(Rdata::opaque(bytes)) } else { Err(syntax(data, GENERIC)) };
     };
+    let lower = grammar::lower_names(kind.parts, bytes).ok_or_else(|| syntax(data, kind.form))?;
+    let bytes = &lower[..];
     let slices = grammar::divide(kind.parts, bytes).ok_or_else(|| syntax(data, kind.form))?;
     match (kind.parts, slices.as_slice()) {
         ([.., Part::Compressible], [.., wire]) => {

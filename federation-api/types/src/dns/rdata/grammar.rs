@@ -218,6 +218,26 @@ pub(super) fn divide<'a>(parts: &[Part], bytes: &'a [u8]) -> Option<Vec<&'a [u8]
     left.is_empty().then_some(slices)
 }
 
+/// The data with its names in lower case: two records that differ in nothing else are one (RFC 4034 §6.2).
+pub(super) fn lower_names(parts: &[Part], bytes: &[u8]) -> Option<Vec<u8>> {
+    let slices = divide(parts, bytes)?;
+    let lower = parts.iter().zip(slices).map(|(part, slice)| match part {
+        Part::Compressible | Part::Name => slice.to_ascii_lowercase(),
+        Part::U8
+        | Part::U16
+        | Part::Ipv4
+        | Part::Ipv6
+        | Part::String
+        | Part::Strings
+        | Part::Tag
+        | Part::Rest
+        | Part::Hex
+        | Part::Base64
+        | Part::Params => slice.to_vec(),
+    });
+    Some(lower.collect::<Vec<_>>().concat())
+}
+
 /// The strings that `bytes` is a sequence of.
 fn strings(bytes: &[u8]) -> Option<Vec<&[u8]>> {
     let mut strings = Vec::new();

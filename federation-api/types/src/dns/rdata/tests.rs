@@ -154,3 +154,11 @@ fn refuses_types_that_no_zone_may_hold() {
     }
     assert_eq!((type_text(1), type_text(65400)), ("A".to_owned(), "TYPE65400".to_owned()));
 }
+
+#[test]
+fn names_in_generic_data_are_lower_cased_and_other_bytes_are_not() {
+    let srv = parse(33, r"\# 12 000100020003 015A 024F 6B 00").map(|data| text(33, &data));
+    assert_eq!(srv.as_deref(), Ok("1 2 3 z.ok."));
+    assert_eq!(parse(33, r"\# 12 000100020003 015A 024F 6B 00"), parse(33, "1 2 3 z.ok."));
+    assert_eq!(parse(16, r"\# 2 0141").map(|data| text(16, &data)).as_deref(), Ok("\"A\""));
+}
