@@ -9,3 +9,4 @@ mod names;
 pub(crate) mod observe;
 mod pages;
 mod private;
+mod table_page;

@@ -13,6 +13,7 @@
 //! controllers       ◄── ProbeReport, AnswerReport ── global-dns
 //! ```
 
+mod change;
 mod signing;
 mod transfer;
 
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use change::{Foreign, TableChange, ZoneChange};
 pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
 

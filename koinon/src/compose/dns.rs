@@ -58,7 +58,7 @@ pub(super) fn config(serving: &Serving, name: &str, data_dir: PathBuf) -> anyhow
 }
 
 /// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.
-fn seed() -> [u64; 2] {
+pub(super) fn seed() -> [u64; 2] {
     use std::hash::{BuildHasher as _, RandomState};
     [RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8)]
 }

@@ -19,10 +19,11 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::dns::{self, Serving};
-use super::names::{NAMES, REPORTS_PATH, Reports};
+use super::names::{REPORTS_PATH, Reports};
 use super::observe;
 use super::pages::{self, Pages};
 use super::private::make_private;
+use super::table_page::{NAMES, News};
 use crate::host::Host;
 
 /// Waits after a failure to reach the host, the first and the longest: changes arrive soon after it is back.
@@ -117,19 +118,18 @@ impl Running {
 
 /// Follows the host's table, generation by generation. A host that cannot be reached changes nothing.
 async fn follow_host(host: Host, table: NameTableSender) {
-    let (mut known, mut pause, mut is_reached) = (None::<u64>, RETRY_MIN, None);
+    let mut followed = Followed::default();
+    let (mut pause, mut is_reached) = (RETRY_MIN, None);
     loop {
-        let after = known.map_or(String::new(), |generation| format!("?after={generation}"));
-        let asked = host.read(&format!("{NAMES}{after}")).await;
-        match asked.and_then(read_table) {
+        let asked = host.read(&followed.question()).await;
+        match asked.and_then(|told| followed.take(told)) {
             Ok(news) => {
                 if is_reached != Some(true) {
                     info!(host = host.server(), "following the host's names");
                 }
                 (pause, is_reached) = (RETRY_MIN, Some(true));
                 if let Some(news) = news {
-                    known = Some(news.generation);
-                    table.send_replace(Arc::new(news));
+                    table.send_replace(news);
                 }
             }
             Err(error) => {
@@ -147,12 +147,45 @@ async fn follow_host(host: Host, table: NameTableSender) {
     }
 }
 
-/// The table in the host's answer; none when there is no news.
-fn read_table(told: Value) -> anyhow::Result<Option<NameTable>> {
-    if told.get("generation").is_none() {
-        return Ok(None);
+/// What a node has of the host's table: whole tables and changes go in, whole tables come out.
+#[derive(Default)]
+struct Followed {
+    /// The table, and the run of the host that it is from.
+    known: Option<(u64, Arc<NameTable>)>,
+}
+
+impl Followed {
+    /// What is asked next.
+    fn question(&self) -> String {
+        match &self.known {
+            Some((epoch, table)) => format!("{NAMES}?after={}&epoch={epoch}", table.generation),
+            None => NAMES.to_owned(),
+        }
     }
-    serde_json::from_value(told).map(Some).context("read the host's names; is it of another version?")
+
+    /// Takes the host's answer in: the table that is new, if one is. After an answer that does not follow from what is known
+    /// the whole table is asked for.
+    fn take(&mut self, told: Value) -> anyhow::Result<Option<Arc<NameTable>>> {
+        let known = self.known.take();
+        let News { epoch, table, changes } =
+            serde_json::from_value(told).context("read the host's names; is it of another version?")?;
+        let news = match (table, &known) {
+            (Some(table), _) => Some(table),
+            (None, Some((_, known))) if !changes.is_empty() => {
+                let mut table = Arc::clone(known);
+                for change in changes {
+                    table = Arc::new(Arc::unwrap_or_clone(change).apply(&table)?);
+                }
+                Some(table)
+            }
+            (None, _) => None,
+        };
+        self.known = match &news {
+            Some(table) => Some((epoch, Arc::clone(table))),
+            None => known,
+        };
+        Ok(news)
+    }
 }
 
 /// Posts what the server reports, gathered.
@@ -190,5 +223,31 @@ async fn report(
         if !matches!(posted, Ok(Ok(_))) {
             tracing::debug!("the host did not take reports");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn changes_are_applied_and_what_does_not_follow_is_asked_for_whole() {
+        let mut followed = Followed::default();
+        assert_eq!(followed.question(), NAMES);
+        let table = json!({"generation": 7, "zones": [], "records": []});
+        let news = followed.take(json!({"epoch": 3, "table": table})).unwrap();
+        assert_eq!(news.map(|table| table.generation), Some(7));
+        assert_eq!(followed.question(), format!("{NAMES}?after=7&epoch=3"));
+        assert_eq!(followed.take(json!({"epoch": 3})).unwrap(), None, "no news");
+        let change = |from: u64, generation: u64| {
+            json!({"epoch": 3, "changes": [{"from": from, "generation": generation, "zones": [], "gone_zones": [],
+                "records": [], "gone_records": []}]})
+        };
+        let news = followed.take(change(7, 9)).unwrap();
+        assert_eq!(news.map(|table| table.generation), Some(9));
+        assert!(followed.take(change(7, 10)).is_err(), "it leads from another table");
+        assert_eq!(followed.question(), NAMES);
     }
 }

@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use koinon_api_server::request::Query;
@@ -12,30 +12,27 @@ use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Running};
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
-use koinon_types::names::{AnswerReport, NameTable, NameTableReceiver, NameTableSender, ProbeReport};
+use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
 use super::dns;
 use super::host::Settings;
+use super::table_page;
 
 /// Where an answer is explained.
 const RESOLVE: &str = "/koinon/resolve";
 
-/// Where nodes get the table of names, and where they report.
-pub(super) const NAMES: &str = "/koinon/names";
+/// Where nodes report.
 pub(super) const REPORTS_PATH: &str = "/koinon/reports";
-
-/// How long a node's question waits for news: shorter than proxies let a silent connection live.
-const TABLE_WAIT: Duration = Duration::from_secs(25);
 
 /// Bytes of one post of reports: it grows with the names that a node answers, and the host holds it in memory at once.
 const REPORTS_BYTES_MAX: usize = 32 << 20;
 
 /// What the DNS nodes may do.
 pub(super) fn grant() -> Grant {
-    let paths = vec![("get", NAMES), ("post", REPORTS_PATH)];
+    let paths = vec![("get", table_page::NAMES), ("post", REPORTS_PATH)];
     Grant { role: "koinon:dns-node", group: NODES.1, paths }
 }
 
@@ -77,8 +74,10 @@ pub(super) fn start(
 ) -> anyhow::Result<(Ends, Option<Running>)> {
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
-    let mut pages =
-        vec![table_page(follow.clone()), reports_page(probe_sender.clone(), answer_sender.clone())];
+    let mut pages = vec![
+        table_page::page(follow.clone(), epoch()),
+        reports_page(probe_sender.clone(), answer_sender.clone()),
+    ];
     let Some(serving) = &settings.serving else {
         return Ok((Ends { table, probes, answers, pages }, None));
     };
@@ -110,34 +109,6 @@ fn resolve_page(dns: &Running) -> Page {
     }
 }
 
-/// Where nodes ask for the table of names: `after` is the generation they have, and the answer waits for another.
-fn table_page(table: NameTableReceiver) -> Page {
-    let answer = move |visit: Visit| {
-        let mut table = table.clone();
-        async move {
-            let known = match visit.query.text("after") {
-                "" => None,
-                text => Some(text.parse::<u64>().map_err(|_| {
-                    Status::bad_request(format!("after: {text} is no generation; a number is expected"))
-                })?),
-            };
-            let news = table.wait_for(|table| table.generation > 0 && Some(table.generation) != known);
-            match tokio::time::timeout(TABLE_WAIT, news).await {
-                Ok(Ok(table)) => {
-                    serde_json::to_value(&**table).map_err(|error| Status::internal(&error.to_string()))
-                }
-                Ok(Err(_)) => Err(Status::unavailable("the host is stopping")),
-                Err(_) => Ok(json!({})),
-            }
-        }
-    };
-    Page {
-        path: NAMES.to_owned(),
-        body_bytes_max: None,
-        answer: Arc::new(move |visit| Box::pin(answer(visit))),
-    }
-}
-
 /// Where nodes tell what they see and serve.
 fn reports_page(probes: mpsc::Sender<ProbeReport>, answers: mpsc::Sender<AnswerReport>) -> Page {
     let answer = move |visit: Visit| {
@@ -153,6 +124,12 @@ fn reports_page(probes: mpsc::Sender<ProbeReport>, answers: mpsc::Sender<AnswerR
         body_bytes_max: Some(REPORTS_BYTES_MAX),
         answer: Arc::new(move |visit| Box::pin(ready(answer(visit)))),
     }
+}
+
+/// What tells this run of the host from others.
+fn epoch() -> u64 {
+    let [epoch, _] = dns::seed();
+    epoch
 }
 
 fn now() -> Timestamp {
