@@ -3,14 +3,15 @@
 //! ```text
 //! zones, records, keys ───────┐
 //! what members say of Services ┼─► gather ─► steer ─► NameTable (one generation) ─► DNS nodes
-//! verdicts on clusters ───────┘                           │
-//! what nodes probe and answer ─────────────────────────────┴─► status of records and zones
+//! verdicts on clusters ───────┤                           │
+//! what nodes probe ───────────┴─ and answer ────────────────┴─► status of records and zones
 //! ```
 //!
 //! A verdict reaches the table at once: the table is made anew whenever anything it depends on changes, and published
 //! when it says something else. Statuses follow at their own pace.
 
 mod backends;
+mod courses;
 mod keys;
 mod table;
 mod told;
@@ -71,7 +72,7 @@ pub struct Links {
 pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
     let mut names = Names::of_host(links);
     let mut news = names.links.observations.subscribe();
-    let mut seen = names.links.vantages.changes();
+    let mut turns = names.links.vantages.turns();
     let mut healths = names.links.healths.clone();
     let mut pass = tokio::time::interval(PASS_INTERVAL);
     let mut statuses = tokio::time::interval(STATUS_INTERVAL);
@@ -86,8 +87,11 @@ pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
                 healths.borrow_and_update();
                 Concern::Urgent
             }
-            // What nodes see changes statuses, and not the table.
-            Ok(()) = seen.changed() => Concern::None,
+            // Nodes leave out at once what they find down; the others may follow with the next table.
+            Ok(()) = turns.changed() => {
+                turns.borrow_and_update();
+                Concern::Some
+            }
             _ = pass.tick() => Concern::Some,
             _ = statuses.tick() => {
                 names.tell();
@@ -204,7 +208,10 @@ impl Names {
             clusters: &self.clusters,
             workloads: &self.workloads,
         };
-        let made = table::make(found, &healths, self.made.as_ref().unwrap_or(&Made::default()), now);
+        let first = Made::default();
+        let before = self.made.as_ref().unwrap_or(&first);
+        let made = table::make(found, &healths, &self.links.vantages, before, now);
+        self.due = made.again.map(|again| Instant::now() + again.since(now));
         self.rested = Instant::now() + started.elapsed() * REST_FACTOR;
         let before = self.links.table.borrow().clone();
         if made.zones == before.zones && made.records == before.records {

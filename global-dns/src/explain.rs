@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record as WireRecord;
 use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
-use koinon_types::names::{EndpointState, ProbeOutcome, Record, Target};
+use koinon_types::names::{Endpoint, EndpointState, Forced, ProbeOutcome, Ramp, Record, Target};
 use serde_json::{Value, json};
 
 use crate::snapshot::{
@@ -36,7 +36,7 @@ pub enum Unclear {
 /// Answers `name` and `kind` for `client` at `now` exactly as the server would, and tells why.
 ///
 /// Shape: `name`, `type`, `client`, `zone` (null for none), `rcode`, `generation`, `answers` (master-file lines), `because`, `ttlReason`,
-/// `endpoints` (cluster, address, weight, evidence, and `excluded` where it is not answered).
+/// `endpoints` (cluster, address, weight, evidence; `excluded` where it is not answered, `forced` and `ramp` where they apply).
 ///
 /// # Errors
 /// When name or type mean nothing.
@@ -71,8 +71,14 @@ pub fn explain(
         told["endpoints"] = pairs.map(|(endpoint, view)| {
             let mut told = json!({
                 "cluster": endpoint.cluster, "address": target(&endpoint.target), "weight": endpoint.weight,
-                "evidence": evidence(&endpoint.evidence, view),
+                "evidence": evidence(endpoint, view, now),
             });
+            if let Some(forced) = &endpoint.forced {
+                told["forced"] = json!({"state": format!("{:?}", forced.state), "reason": forced.reason});
+            }
+            if let Some(ramp) = endpoint.ramp {
+                told["ramp"] = json!({"percent": ramp.percent});
+            }
             if let Some(excluded) = view.excluded {
                 told["excluded"] = json!(exclusion(excluded, endpoint.state));
             }
@@ -132,6 +138,7 @@ fn because(path: Option<Path>, rcode: Rcode, record: Option<(&Record, &RecordVie
         Mode::Panic { healthy_percent } => {
             format!("only {healthy_percent} % are healthy, so health is not believed")
         }
+        Mode::WellHere => "none is healthy for the host: those that are well for this node".to_owned(),
         Mode::LastKnownGood => "none is healthy: the last known good".to_owned(),
         Mode::All => "none is healthy: all".to_owned(),
         Mode::NoData => "none is healthy: no address, as the owner wants".to_owned(),
@@ -147,7 +154,7 @@ fn because(path: Option<Path>, rcode: Rcode, record: Option<(&Record, &RecordVie
 fn ttl(reason: TtlReason) -> &'static str {
     match reason {
         TtlReason::Stable => "no change is in sight",
-        TtlReason::HostExpectsChange => "a verdict on a cluster may change soon",
+        TtlReason::HostExpectsChange => "a verdict or a weight may change soon",
         TtlReason::ProbesWaver => "probes of an endpoint waver",
         TtlReason::HealthOverruled => "the answer should follow a recovery",
     }
@@ -157,6 +164,7 @@ fn exclusion(excluded: Exclusion, state: EndpointState) -> String {
     match (excluded, state) {
         (Exclusion::Withdrawn(why), _) => format!("{why:?}"),
         (Exclusion::ProbesFailing, _) => "ProbesFailing".to_owned(),
+        (Exclusion::ForcedDown, _) => "ForcedDown".to_owned(),
         (Exclusion::Weightless, _) => "its weight is 0".to_owned(),
         (Exclusion::AliasBesideData, _) => "an alias cannot stand beside other data".to_owned(),
         (Exclusion::InvalidTarget, _) => "its target is no domain name".to_owned(),
@@ -165,15 +173,39 @@ fn exclusion(excluded: Exclusion, state: EndpointState) -> String {
     }
 }
 
-fn evidence(host: &str, view: &EndpointView) -> String {
+/// What an answer rests on: the host's word, this node's probe, how far it is back, and what an operator decided.
+fn evidence(endpoint: &Endpoint, view: &EndpointView, now: Timestamp) -> String {
     let probe = view.probe.as_ref().map(|probe| match &probe.outcome {
         ProbeOutcome::Unknown => "probe: not yet judged".to_owned(),
         ProbeOutcome::Passing => "probe: passing".to_owned(),
         ProbeOutcome::Failing { reason } => format!("probe: {reason}"),
     });
-    let parts: Vec<&str> =
-        [host, probe.as_deref().unwrap_or_default()].into_iter().filter(|part| !part.is_empty()).collect();
+    let ramp = endpoint.ramp.map(|ramp| ramp_words(ramp, now));
+    let forced = endpoint.forced.as_ref().map(|forced| forced_words(forced, endpoint.state));
+    let host = (!endpoint.evidence.is_empty()).then(|| endpoint.evidence.clone());
+    let parts: Vec<String> = [forced, host, probe, ramp].into_iter().flatten().collect();
     parts.join(" · ")
+}
+
+fn ramp_words(ramp: Ramp, now: Timestamp) -> String {
+    let next = match ramp.next_ms {
+        Some(next) => {
+            let wait = Timestamp::from_millis(next).since(now).as_millis().div_ceil(1_000);
+            format!("next step in {wait} s")
+        }
+        None => "no next step while a probe speaks against it".to_owned(),
+    };
+    format!("{} % of its weight, {next}", ramp.percent)
+}
+
+fn forced_words(forced: &Forced, state: EndpointState) -> String {
+    let until = forced.until_ms.map(|until| format!(" until {}", Timestamp::from_millis(until)));
+    let observed = match state {
+        EndpointState::Serving => "Serving".to_owned(),
+        EndpointState::Withdrawn(why) => format!("{why:?}"),
+    };
+    let until = until.unwrap_or_default();
+    format!("forced {:?}{until}: {} (observed {observed})", forced.state, forced.reason)
 }
 
 fn target(target: &Target) -> String {

@@ -5,17 +5,23 @@
 
 mod ask;
 
+mod dns;
+mod grpc;
+mod http;
+mod tls;
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use koinon_model::health::EndpointVerdict;
-use koinon_policies::health::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint};
+use koinon_policies::health::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint, pause};
 use koinon_types::names::{Check, ProbeOutcome, Target};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
+use tracing::warn;
 
-use self::ask::Met;
+use self::ask::{Asker, Met};
 use crate::fast::now;
 use crate::metrics::Metrics;
 use crate::snapshot::{ProbeVerdict, Probed};
@@ -69,14 +75,23 @@ pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) 
         EndpointThresholds { failures: check.failure_threshold, successes: check.success_threshold };
     let mut history = EndpointHistory::default();
     let (mut reason, mut since_ms, mut answered_ms) = (String::new(), now().as_millis(), None);
-    let mut ticks = tokio::time::interval_at(Instant::now() + wait, interval(&check));
-    // A host that was asleep does not owe its endpoints the probes of that time.
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let asker = match Asker::new(&check, &host) {
+        Ok(asker) => asker,
+        // The door has checked what can be checked without this node.
+        Err(error) => {
+            warn!(record = %probed.record.name, cluster = probed.cluster, error, "cannot probe an endpoint");
+            return;
+        }
+    };
+    let mut due = Instant::now() + wait;
     loop {
-        ticks.tick().await;
+        tokio::time::sleep_until(due).await;
         let Ok(permit) = shared.room.acquire().await else { return };
+        // From start to start. A host that was asleep does not owe its endpoints the probes of that time.
+        let started = Instant::now();
+        due = started + pause(history, interval(&check));
         let timeout = Duration::from_millis(check.timeout_ms);
-        let asked = tokio::time::timeout(timeout, ask::ask(&probed.target, &check, &host)).await;
+        let asked = tokio::time::timeout(timeout, asker.ask(&probed.target)).await;
         drop(permit);
         let met = asked.unwrap_or_else(|_| Met::Bad(format!("no answer within {} ms", check.timeout_ms)));
         let answered = match met {
@@ -100,6 +115,7 @@ pub(crate) async fn run(assignment: Assignment, wait: Duration, shared: Shared) 
         }
         let before = history.verdict;
         history = judge_endpoint(history, answered, thresholds);
+        due = started + pause(history, interval(&check));
         if history.verdict != before {
             since_ms = probed_ms;
         }

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use koinon_model::time::Timestamp;
 use koinon_types::names::{
-    AnswerReport, EndpointProbe, EndpointState, NameTable, NameTableReceiver, ProbeOutcome, ProbeReport,
-    RecordRef, Withdrawal,
+    AnswerReport, Endpoint, EndpointProbe, EndpointState, NameTable, NameTableReceiver, ProbeOutcome,
+    ProbeReport, RecordRef, Withdrawal,
 };
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
@@ -152,7 +153,10 @@ impl Publisher {
                     }
                     self.take_findings(batch).await;
                 }
-                _ = ticks.tick() => self.report_all(),
+                _ = ticks.tick() => {
+                    self.end_forced(now()).await;
+                    self.report_all();
+                }
                 () = stopped(&mut stop) => return,
             }
         }
@@ -173,6 +177,24 @@ impl Publisher {
         self.hosted = true;
         self.table = table;
         self.assign();
+        self.publish().await;
+    }
+
+    /// Lets go of what operators decided until a moment that has passed; the host does the same, and may be away.
+    async fn end_forced(&mut self, now: Timestamp) {
+        let is_over = |endpoint: &Endpoint| {
+            let until = endpoint.forced.as_ref().and_then(|forced| forced.until_ms);
+            until.is_some_and(|until| until <= now.as_millis())
+        };
+        if !self.table.records.iter().any(|record| record.endpoints.iter().any(is_over)) {
+            return;
+        }
+        let table = Arc::make_mut(&mut self.table);
+        for endpoint in table.records.iter_mut().flat_map(|record| &mut record.endpoints) {
+            if is_over(endpoint) {
+                endpoint.forced = None;
+            }
+        }
         self.publish().await;
     }
 
@@ -364,6 +386,7 @@ impl Publisher {
                 since_ms: verdict.since_ms,
                 last_ms: times.probed_ms.max(verdict.since_ms),
                 answered_ms: times.answered_ms,
+                wavers: verdict.wavers,
             });
         }
         let at_ms = now().as_millis();

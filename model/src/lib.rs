@@ -17,6 +17,7 @@
 //! | [`json`] | [`json::Json`] |
 //! | [`placement`] | [`placement::Placement`] |
 //! | [`health`] | [`health::Evidence`], [`health::Verdict`] |
+//! | [`endpoint_health`] | [`endpoint_health::Quorum`], [`endpoint_health::RampPlan`], [`endpoint_health::Damping`] |
 //! | [`served_name`] | [`served_name::Host`], [`served_name::Routing`], [`served_name::OnAllDown`] |
 //! | [`quantity`], [`generation`], [`time`] | what is counted |
 
@@ -36,6 +37,7 @@ pub mod overriding;
 
 pub mod placement;
 
+pub mod endpoint_health;
 pub mod health;
 
 pub mod served_name;

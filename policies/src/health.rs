@@ -13,6 +13,9 @@
 
 mod endpoint;
 
+mod damping;
+mod fleet;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,7 +23,9 @@ use std::time::Duration;
 use koinon_model::health::{ApiOutcome, EndpointVerdict, Evidence, Run, Verdict};
 use koinon_model::time::Timestamp;
 
-pub use endpoint::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint};
+pub use damping::{Fell, Penalty, damp, points_at, reused_at};
+pub use endpoint::{Answered, EndpointHistory, EndpointThresholds, judge_endpoint, pause};
+pub use fleet::{Vote, agree};
 
 /// When a cluster's API counts as gone and as back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,8 @@
 //! | [`status`] | what is its owner told? | [`status::aggregate`] |
 //! | [`health`] | what is to be believed about a cluster, about an endpoint? | [`health::judge`], [`health::judge_endpoint`] |
 //! | [`steering`] | which endpoints of a name may be answered, with which share? | [`steering::steer`] |
+//! | [`endpoints`] | what becomes of a name's endpoints over time: withdrawn, flapping, returning? | [`endpoints::follow`] |
+//! | [`ramp`] | which part of its weight does an endpoint have that has returned? | [`ramp::advance`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
@@ -38,3 +40,6 @@ pub mod failback;
 pub mod failover;
 
 pub mod steering;
+
+pub mod endpoints;
+pub mod ramp;

@@ -59,6 +59,10 @@ pub enum Withdrawn {
     NotReady,
     /// Its cluster is leaving, or being drained.
     Draining,
+    /// A quorum of vantages finds it down.
+    ProbesFailing,
+    /// It falls too often.
+    Flapping,
 }
 
 /// Steers one cluster's endpoints; without a source of weights all are equal.
@@ -94,15 +98,36 @@ const FACTOR_MAX: u32 = 2_520;
 #[must_use]
 pub fn factors(n_addresses: &[u32]) -> Vec<u32> {
     let common = n_addresses.iter().filter(|n| **n > 0).try_fold(1_u32, |common, n| {
-        let multiple = common / greatest_common_divisor(common, *n) * n;
-        (multiple <= FACTOR_MAX).then_some(multiple)
+        let multiple = u64::from(common) / divisor(u64::from(common), u64::from(*n)) * u64::from(*n);
+        u32::try_from(multiple).ok().filter(|multiple| *multiple <= FACTOR_MAX)
     });
     let common = common.unwrap_or(FACTOR_MAX);
     n_addresses.iter().map(|n| (common / (*n).max(1)).max(1)).collect()
 }
 
-fn greatest_common_divisor(a: u32, b: u32) -> u32 {
-    if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+/// The weights of endpoints of which some have only a part of theirs, in numbers as small as their proportions allow.
+///
+/// Shape: in the order of `parts`, which are weights with percentages; as they were when each has its whole weight. A weight that is not 0 stays above 0.
+#[must_use]
+pub fn ramped(parts: &[(u32, u8)]) -> Vec<u32> {
+    if parts.iter().all(|(_, percent)| *percent >= 100) {
+        return parts.iter().map(|(weight, _)| *weight).collect();
+    }
+    let hundredths: Vec<u64> =
+        parts.iter().map(|(weight, percent)| u64::from(*weight) * u64::from((*percent).min(100))).collect();
+    let common = hundredths.iter().copied().fold(0, divisor).max(1);
+    let largest = hundredths.iter().copied().max().unwrap_or(0) / common;
+    // What does not fit 32 bits is made smaller, all by the same factor.
+    let shrink = largest.div_ceil(u64::from(u32::MAX)).max(1);
+    let each = |hundredths: &u64| {
+        let weight = (hundredths / common / shrink).max(u64::from(*hundredths > 0));
+        u32::try_from(weight).unwrap_or(u32::MAX)
+    };
+    hundredths.iter().map(each).collect()
+}
+
+fn divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { divisor(b, a % b) }
 }
 
 #[cfg(test)]
@@ -152,6 +177,22 @@ mod tests {
         ];
         for (standing, ready, withdrawn) in rows {
             assert_eq!(steered(standing, ready, None).1, withdrawn, "{standing:?} with {ready} ready");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_weight_keeps_its_proportion_to_the_others() {
+        type Row = (&'static [(u32, u8)], &'static [u32]);
+        let rows: [Row; 6] = [
+            (&[(6, 100), (2, 100)], &[6, 2]),
+            (&[(1, 10), (1, 100)], &[1, 10]),
+            (&[(6, 25), (2, 100)], &[3, 4]),
+            (&[(0, 10), (5, 100)], &[0, 1]),
+            (&[], &[]),
+            (&[(u32::MAX, 100), (1, 1)], &[u32::MAX, 1]),
+        ];
+        for (parts, wanted) in rows {
+            assert_eq!(ramped(parts), wanted, "{parts:?}");
         }
     }
 

@@ -3,6 +3,7 @@
 mod bad_input;
 mod demo;
 mod dns_node;
+mod endpoints;
 mod kill_loop;
 mod kubectl_tour;
 mod members;

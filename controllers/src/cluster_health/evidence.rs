@@ -107,6 +107,7 @@ mod tests {
                 since_ms: 0,
                 last_ms: 7,
                 answered_ms: None,
+                wavers: false,
             };
             Arc::new(ProbeReport {
                 vantage: "dns".into(),

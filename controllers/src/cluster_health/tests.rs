@@ -75,6 +75,7 @@ impl Bench {
             last_ms: now,
             answered_ms: (outcome == ProbeOutcome::Passing).then_some(self.clock_ms),
             outcome,
+            wavers: false,
         };
         let record = RecordRef { namespace: "shop".into(), name: "shop".into() };
         self.vantages.take_probes(ProbeReport {

@@ -2,7 +2,6 @@
 //! asked first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use koinon_api_server::local::{Client, Stored};
 use koinon_model::cluster::State;
@@ -10,18 +9,21 @@ use koinon_model::health::Verdict;
 use koinon_model::name::ClusterName;
 use koinon_model::served_name;
 use koinon_model::time::Timestamp;
+use koinon_policies::endpoints::Family;
 use koinon_policies::steering::{self, Candidate, Standing, Withdrawn};
 use koinon_types::conditions::Reason;
 use koinon_types::convert::{self, CheckedRecord, CheckedTransfer, CheckedZone, EndpointSource};
-use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Target, Withdrawal, Zone};
+use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Withdrawal, Zone};
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
 use super::backends::{Backend, Found};
+use super::courses::{self, Courses, Followed, family};
 use super::keys;
 use crate::cluster_health::{Health, Healths, UNREACHABLE};
 use crate::clusters::Member;
 use crate::resources;
 use crate::templates::labels;
+use crate::vantages::Vantages;
 
 /// The taint by which an operator takes a cluster out of service.
 const DRAIN: &str = "koinon.io/drain";
@@ -36,10 +38,20 @@ pub(super) struct Made {
     pub(super) transfers: BTreeMap<String, Vec<String>>,
     /// Clusters that were lost, and have not said since what they run.
     unproven: BTreeSet<ClusterName>,
+    /// What became of endpoints, until the next look at them.
+    pub(super) courses: BTreeMap<RecordRef, Courses>,
+    /// When the table says something else, if nothing happens before.
+    pub(super) again: Option<Timestamp>,
 }
 
 /// Makes the table. `before` is the one made last, from which endpoints keep since when they are as they are.
-pub(super) fn make(found: Found<'_>, healths: &Healths, before: &Made, now: Timestamp) -> Made {
+pub(super) fn make(
+    found: Found<'_>,
+    healths: &Healths,
+    vantages: &Vantages,
+    before: &Made,
+    now: Timestamp,
+) -> Made {
     let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
     let zones = zones(found.client, &mut made.transfers);
     let mut taken: BTreeMap<String, RecordRef> = BTreeMap::new();
@@ -56,8 +68,11 @@ pub(super) fn make(found: Found<'_>, healths: &Healths, before: &Made, now: Time
         match built {
             Ok((zone, backends)) => {
                 taken.insert(host, source);
-                let record = Build { found, healths, unproven: &made.unproven, before, now };
-                made.records.push(record.record(zone, &backends, checked));
+                let build = Build { found, healths, vantages, unproven: &made.unproven, before, now };
+                let (record, followed) = build.record(zone, &backends, checked, &stored);
+                made.courses.insert(record.source.clone(), followed.courses);
+                made.again = made.again.into_iter().chain(followed.again).min();
+                made.records.push(record);
             }
             Err(why) => drop(made.left_out.insert(source, why)),
         }
@@ -154,6 +169,7 @@ fn endpoints(
 struct Build<'a> {
     found: Found<'a>,
     healths: &'a Healths,
+    vantages: &'a Vantages,
     unproven: &'a BTreeSet<ClusterName>,
     before: &'a Made,
     now: Timestamp,
@@ -165,8 +181,8 @@ impl Build<'_> {
         zone: String,
         backends: &BTreeMap<ClusterName, Backend>,
         checked: CheckedRecord,
-    ) -> Record {
-        let known = self.before.records.iter().find(|record| record.source == checked.source);
+        stored: &Stored,
+    ) -> (Record, Followed) {
         let shares = shares(backends);
         let mut endpoints = Vec::new();
         let mut unstable = false;
@@ -178,24 +194,30 @@ impl Build<'_> {
             let steered = steering::steer(&candidate, checked.weights.as_ref());
             let withdrawn = steered.withdrawn.map(withdrawal);
             let state = withdrawn.map_or(EndpointState::Serving, EndpointState::Withdrawn);
-            unstable |= state != EndpointState::Serving;
             for target in &backend.targets {
-                let is_same =
-                    |known: &&Endpoint| known.cluster == cluster.as_str() && known.target == *target;
-                let same = known.and_then(|record| record.endpoints.iter().find(is_same));
-                let same = same.filter(|known| known.state == state);
                 let share = shares.get(&(cluster, family(target))).copied().unwrap_or(1);
                 endpoints.push(Endpoint {
                     cluster: cluster.as_str().to_owned(),
                     target: target.clone(),
                     weight: steered.weight.saturating_mul(share),
                     state,
-                    since_ms: same.map_or(self.now.as_millis(), |known| known.since_ms),
+                    since_ms: self.now.as_millis(),
                     evidence: evidence(health, backend),
+                    forced: None,
+                    ramp: None,
                 });
             }
         }
-        Record {
+        let looks = courses::Looks {
+            reports: &self.vantages.of(&checked.source, self.now),
+            courses: self.before.courses.get(&checked.source),
+            known: self.before.records.iter().find(|record| record.source == checked.source),
+            stored,
+            now: self.now,
+        };
+        let followed = courses::follow(&mut endpoints, &checked, &looks);
+        unstable |= followed.unsettled;
+        let record = Record {
             source: checked.source,
             host: checked.host.as_str().to_owned(),
             zone,
@@ -203,10 +225,11 @@ impl Build<'_> {
             addresses_max: checked.addresses_max,
             ttl: checked.ttl,
             unstable,
-            on_all_down: on_all_down(&checked.on_all_down),
-            healthy_share_min_percent: checked.healthy_share_min_percent,
-            check: checked.check,
-        }
+            on_all_down: on_all_down(&checked.health.on_all_down),
+            healthy_share_min_percent: checked.health.healthy_share_min_percent,
+            check: checked.health.check,
+        };
+        (record, followed)
     }
 
     /// What names may believe of a cluster. One that was never judged may serve: unknown is not down.
@@ -245,22 +268,6 @@ fn has_taint(member: &Member, key: &str) -> bool {
     member.cluster.taints.iter().any(|taint| taint.key == key)
 }
 
-/// The kinds of answers among which weights count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Family {
-    V4,
-    V6,
-    Alias,
-}
-
-fn family(target: &Target) -> Family {
-    match target {
-        Target::Ip(IpAddr::V4(_)) => Family::V4,
-        Target::Ip(IpAddr::V6(_)) => Family::V6,
-        Target::Hostname(_) => Family::Alias,
-    }
-}
-
 /// By what each cluster's weight is multiplied for each of its addresses of a family.
 fn shares(backends: &BTreeMap<ClusterName, Backend>) -> BTreeMap<(&ClusterName, Family), u32> {
     let mut shares = BTreeMap::new();
@@ -282,8 +289,10 @@ fn on_all_down(wanted: &served_name::OnAllDown) -> OnAllDown {
     }
 }
 
-fn withdrawal(why: Withdrawn) -> Withdrawal {
+pub(super) fn withdrawal(why: Withdrawn) -> Withdrawal {
     match why {
+        Withdrawn::ProbesFailing => Withdrawal::ProbesFailing,
+        Withdrawn::Flapping => Withdrawal::Flapping,
         Withdrawn::ClusterUnreachable => Withdrawal::ClusterUnreachable,
         Withdrawn::NotReady => Withdrawal::NotReady,
         Withdrawn::Draining => Withdrawal::Draining,

@@ -14,8 +14,11 @@ use super::*;
 use crate::cluster_health::Health;
 use crate::testing::{self, Host, eventually};
 
+mod health;
+
 struct Bench {
     host: Host,
+    vantages: Vantages,
     observations: Observations,
     healths: watch::Sender<Healths>,
     table: watch::Receiver<Arc<NameTable>>,
@@ -58,15 +61,16 @@ impl Bench {
         let (healths, told) = watch::channel(Healths::default());
         let (sender, table) = watch::channel(Arc::default());
         let (stop, stopped) = watch::channel(false);
+        let vantages = Vantages::default();
         let links = Links {
             client: host.client("names"),
             observations: observations.clone(),
             healths: told,
-            vantages: Vantages::default(),
+            vantages: vantages.clone(),
             table: sender,
         };
         let task = tokio::spawn(run(links, stopped));
-        Self { host, observations, healths, table, task, _stop: stop }
+        Self { host, vantages, observations, healths, table, task, _stop: stop }
     }
 
     async fn record(&self, name: &str, routing: &Value) {

@@ -9,9 +9,12 @@ use koinon_machinery::Value;
 use koinon_model::time::Timestamp;
 use koinon_types::conditions::{self, ConditionType, Finding, Reason, Truth};
 use koinon_types::names::{
-    AnswerReport, Endpoint, EndpointState, ProbeOutcome, ProbeReport, Record, RecordRef, Target,
+    self, AnswerReport, Endpoint, EndpointState, Forced, ProbeOutcome, ProbeReport, Record, RecordRef, Target,
 };
-use koinon_types::v1alpha1::{self, DnsZoneStatus, EndpointStatus, GlobalRecordStatus};
+use koinon_types::v1alpha1::{
+    self, DampingStatus, DnsZoneStatus, EndpointStatus, ForcedState, ForcedStatus, GlobalRecordStatus,
+    RampStatus,
+};
 use tracing::debug;
 
 use super::table::Made;
@@ -80,7 +83,7 @@ fn record(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -
             .get(&source)
             .map_or(before.generation, |generation| i64::try_from(*generation).unwrap_or(i64::MAX)),
         conditions: before.conditions.clone(),
-        endpoints: published.map(|record| endpoints(record, index)).unwrap_or_default(),
+        endpoints: published.map(|record| endpoints(record, seen, index)).unwrap_or_default(),
     };
     let served = served(&source, published, seen);
     let healthy = healthy(&status.endpoints);
@@ -88,16 +91,19 @@ fn record(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -
     (status != before).then(|| (resources::records(), resources::with_status(&value, &status)))
 }
 
-fn endpoints(record: &Record, index: &Index<'_>) -> Vec<EndpointStatus> {
+fn endpoints(record: &Record, seen: &Seen<'_>, index: &Index<'_>) -> Vec<EndpointStatus> {
+    let courses = seen.made.courses.get(&record.source);
     let each = |endpoint: &Endpoint| {
-        let failing = failing(record, endpoint, index);
-        let (verdict, evidence) = match (endpoint.state, failing) {
-            (EndpointState::Withdrawn(why), _) => (format!("{why:?}"), endpoint.evidence.clone()),
-            (EndpointState::Serving, Some(reason)) => {
-                ("ProbesFailing".to_owned(), format!("{}; probe: {reason}", endpoint.evidence))
-            }
-            (EndpointState::Serving, None) => ("Serving".to_owned(), endpoint.evidence.clone()),
+        let verdict = match endpoint.state {
+            EndpointState::Withdrawn(why) => format!("{why:?}"),
+            EndpointState::Serving => EndpointStatus::SERVING.to_owned(),
         };
+        let evidence = match failing(record, endpoint, index) {
+            Some((vantage, reason)) => format!("{}; probe of {vantage}: {reason}", endpoint.evidence),
+            None => endpoint.evidence.clone(),
+        };
+        let at = (endpoint.cluster.clone(), endpoint.target.clone());
+        let course = courses.and_then(|courses| courses.get(&at));
         EndpointStatus {
             cluster: endpoint.cluster.clone(),
             address: match &endpoint.target {
@@ -108,25 +114,45 @@ fn endpoints(record: &Record, index: &Index<'_>) -> Vec<EndpointStatus> {
             weight: endpoint.weight.into(),
             since: Timestamp::from_millis(endpoint.since_ms).to_string(),
             evidence,
+            forced: endpoint.forced.as_ref().map(forced),
+            ramp: endpoint.ramp.zip(course.and_then(|course| course.ramp)).map(|(told, ramp)| RampStatus {
+                percent: told.percent.into(),
+                since: ramp.since.to_string(),
+            }),
+            damping: course.map(|course| course.penalty).filter(|penalty| penalty.points > 0).map(
+                |penalty| DampingStatus {
+                    penalty: penalty.points.into(),
+                    fell: penalty.at.to_string(),
+                    suppressed: penalty.suppressed,
+                },
+            ),
         }
     };
     record.endpoints.iter().map(each).collect()
 }
 
-/// What probes of an endpoint meet, when every node that probes it meets something bad.
-fn failing(record: &Record, endpoint: &Endpoint, index: &Index<'_>) -> Option<String> {
-    let mut reason = None;
-    for report in index.probes.get(&record.source).into_iter().flatten() {
-        let probe = report
-            .endpoints
-            .iter()
-            .find(|probe| probe.cluster == endpoint.cluster && probe.target == endpoint.target)?;
-        match &probe.outcome {
-            ProbeOutcome::Failing { reason: met } => reason = Some(met.clone()),
-            ProbeOutcome::Passing | ProbeOutcome::Unknown => return None,
-        }
+fn forced(forced: &Forced) -> ForcedStatus {
+    ForcedStatus {
+        state: match forced.state {
+            names::ForcedState::Up => ForcedState::Up,
+            names::ForcedState::Down => ForcedState::Down,
+        },
+        reason: forced.reason.clone(),
+        until: forced.until_ms.map(|until| Timestamp::from_millis(until).to_string()).unwrap_or_default(),
     }
-    reason
+}
+
+/// A node that finds an endpoint down, and why.
+fn failing<'a>(record: &Record, endpoint: &Endpoint, index: &Index<'a>) -> Option<(&'a str, &'a str)> {
+    index.probes.get(&record.source).into_iter().flatten().find_map(|report| {
+        let mut probes = report.endpoints.iter();
+        let probe =
+            probes.find(|probe| probe.cluster == endpoint.cluster && probe.target == endpoint.target)?;
+        match &probe.outcome {
+            ProbeOutcome::Failing { reason } => Some((report.vantage.as_str(), reason.as_str())),
+            ProbeOutcome::Passing | ProbeOutcome::Unknown => None,
+        }
+    })
 }
 
 fn served(source: &RecordRef, published: Option<&Record>, seen: &Seen<'_>) -> Finding {
@@ -147,7 +173,7 @@ fn served(source: &RecordRef, published: Option<&Record>, seen: &Seen<'_>) -> Fi
 }
 
 fn healthy(endpoints: &[EndpointStatus]) -> Finding {
-    let n_serving = endpoints.iter().filter(|endpoint| endpoint.verdict == "Serving").count();
+    let n_serving = endpoints.iter().filter(|endpoint| endpoint.serves()).count();
     let (truth, reason) = match n_serving {
         _ if endpoints.is_empty() => (Truth::Unknown, Reason::NoEndpoints),
         0 => (Truth::False, Reason::AllDown),

@@ -7,9 +7,11 @@
 mod affinity;
 mod cluster;
 mod door;
+mod health;
 mod json;
 mod name;
 mod overriding;
+mod probe;
 mod propagation;
 mod record;
 mod selector;
@@ -25,6 +27,7 @@ use serde_json::Value;
 
 pub use cluster::{cluster, timestamp};
 pub use door::Door;
+pub use health::{CheckedForced, CheckedHealth};
 pub use json::to_value;
 pub use overriding::override_policy;
 pub use propagation::propagation_policy;

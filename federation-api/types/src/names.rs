@@ -14,6 +14,8 @@
 //! ```
 
 mod change;
+mod probe;
+mod returning;
 mod signing;
 mod transfer;
 
@@ -24,6 +26,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use change::{Foreign, TableChange, ZoneChange};
+pub use probe::{
+    BODY_BYTES_MAX, BodyMatch, Check, DnsProbe, DnsTransport, GrpcProbe, HttpMethod, HttpProbe,
+    PATTERN_BYTES_MAX, Probe, ProbeTls, Trust,
+};
+pub use returning::{Forced, ForcedState, Ramp};
 pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
 
@@ -152,6 +159,12 @@ pub struct Endpoint {
     pub since_ms: i64,
     /// What that rests on, for `resolve` and status; one line.
     pub evidence: String,
+    /// What an operator decided about it, if so.
+    #[serde(default)]
+    pub forced: Option<Forced>,
+    /// How far it is back, while it is returning.
+    #[serde(default)]
+    pub ramp: Option<Ramp>,
 }
 
 /// Where an endpoint points.
@@ -177,8 +190,10 @@ pub enum EndpointState {
 pub enum Withdrawal {
     /// Its cluster is unreachable by API and data plane.
     ClusterUnreachable,
-    /// Probes of this endpoint fail.
+    /// A quorum of vantages finds it down.
     ProbesFailing,
+    /// It falls so often that it is left out while it is up.
+    Flapping,
     /// Its cluster is back but its replicas are not yet ready.
     NotReady,
     /// Its cluster is being drained.
@@ -205,39 +220,6 @@ pub struct Ttl {
     pub stable: u32,
     /// While a change is plausible.
     pub unstable: u32,
-}
-
-/// How to probe an endpoint.
-///
-/// Units: milliseconds. `timeout_ms` ≤ `interval_ms`; thresholds are at least 1.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Check {
-    /// What to do.
-    pub probe: Probe,
-    /// The port probed.
-    pub port: u16,
-    /// From one probe to the next.
-    pub interval_ms: u64,
-    /// How long to wait for one.
-    pub timeout_ms: u64,
-    /// Failures in a row until an endpoint is down.
-    pub failure_threshold: u32,
-    /// Successes in a row until it is up again.
-    pub success_threshold: u32,
-}
-
-/// What a probe does.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Probe {
-    /// Connects.
-    Tcp,
-    /// Sends GET and wants a status from 200 to 399.
-    Http {
-        /// The request target, beginning with `/`.
-        path: String,
-        /// The Host header; the record's own name when absent.
-        host: Option<String>,
-    },
 }
 
 /// What one vantage's probes of one name say, sent on every change and at least every few seconds.
@@ -268,6 +250,9 @@ pub struct EndpointProbe {
     pub last_ms: i64,
     /// When it last answered well, Unix milliseconds; none when it never did.
     pub answered_ms: Option<i64>,
+    /// The latest probes disagree with the outcome.
+    #[serde(default)]
+    pub wavers: bool,
 }
 
 /// One endpoint after the check's thresholds.

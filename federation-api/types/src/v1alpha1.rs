@@ -21,9 +21,11 @@ pub use cluster::{
 };
 pub use meta::{Condition, Expression, LabelSelector, ObjectMeta, Operator, read};
 pub use names::{
-    AddressEndpoint, AllowedNamespaces, Answer, DnsZoneSpec, DnsZoneStatus, EndpointStatus, Endpoints,
-    GlobalRecordSpec, GlobalRecordStatus, HttpProbe, NameServer, NotifyTarget, ObjectEndpoint, OnAllDown,
-    RecordHealth, Route, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, WeightSource,
+    AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, DampingStatus, DnsProbe, DnsZoneSpec,
+    DnsZoneStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus,
+    GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod, HttpProbe, NameServer,
+    NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,
+    ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, WeightSource,
     Weighted,
 };
 pub use override_policy::{

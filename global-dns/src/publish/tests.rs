@@ -1,6 +1,6 @@
 //! Which tables are believed, what follows from findings, and what the host hears of it.
 
-use koinon_types::names::{Check, ProbeOutcome, Zone};
+use koinon_types::names::{Check, Forced, ForcedState, ProbeOutcome, Zone};
 
 use super::*;
 use crate::snapshot::ProbeVerdict;
@@ -127,4 +127,17 @@ async fn probes_follow_the_table() {
     assert_eq!(owned.publisher.verdicts.len(), 1);
     owned.after(table(3, "192.0.2.2", None)).await;
     assert!(owned.publisher.running.is_empty() && owned.publisher.verdicts.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_operator_decided_ends_without_the_host() {
+    let mut owned = owned();
+    let mut forced = Arc::unwrap_or_clone(table(1, "192.0.2.1", None));
+    let down = Forced { state: ForcedState::Down, reason: "maintenance".into(), until_ms: Some(5_000) };
+    forced.records[0].endpoints[0].forced = Some(down);
+    assert_eq!(owned.after(Arc::new(forced)).await, "192.0.2.9");
+    owned.publisher.end_forced(Timestamp::from_millis(4_999)).await;
+    assert_eq!(owned.served(), "192.0.2.9");
+    owned.publisher.end_forced(Timestamp::from_millis(5_000)).await;
+    assert_eq!(owned.served(), "192.0.2.1");
 }

@@ -14,15 +14,15 @@ use crate::snapshot::tests::support::{query, record, show, zone};
 /// Longer than anything here takes on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
 
-struct Served {
-    running: Running,
-    table: watch::Sender<Arc<NameTable>>,
+pub(crate) struct Served {
+    pub(crate) running: Running,
+    pub(crate) table: watch::Sender<Arc<NameTable>>,
     probes: mpsc::Receiver<ProbeReport>,
     answers: mpsc::Receiver<AnswerReport>,
     stop: watch::Sender<bool>,
 }
 
-fn serve() -> Served {
+pub(crate) fn serve() -> Served {
     serve_at("127.0.0.1:0", None)
 }
 

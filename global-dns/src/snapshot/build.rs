@@ -87,9 +87,12 @@ impl Snapshot {
                     Mode::Healthy => {
                         view.answered(record).map(|(_, endpoint)| endpoint.target.clone()).collect()
                     }
-                    Mode::Panic { .. } | Mode::LastKnownGood | Mode::All | Mode::NoData | Mode::Empty => {
-                        before.get(&record.source)?.clone()
-                    }
+                    Mode::Panic { .. }
+                    | Mode::WellHere
+                    | Mode::LastKnownGood
+                    | Mode::All
+                    | Mode::NoData
+                    | Mode::Empty => before.get(&record.source)?.clone(),
                 };
                 Some((record.source.clone(), targets))
             })

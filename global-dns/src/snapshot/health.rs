@@ -1,13 +1,15 @@
 //! Which endpoints of a name may be answered now, why not the others, and for how long the answer holds.
 //!
 //! The host's word on an endpoint and this node's own probes are joined here: an endpoint must pass both, and
-//! what nobody has looked at yet counts as healthy, because unknown is not down. Health alone never empties a
-//! name: when nothing is healthy, the owner's choice applies.
+//! what nobody has looked at yet counts as healthy, because unknown is not down. An operator's decision counts before
+//! both. Health alone never empties a name: when nothing is healthy, what other nodes find down and this one does not is
+//! answered; then the owner's choice applies.
 
 use std::collections::BTreeMap;
 
 use koinon_types::names::{
-    Endpoint, EndpointState, OnAllDown, ProbeOutcome, Record, RecordRef, Target, Withdrawal,
+    Endpoint, EndpointState, Forced, ForcedState, OnAllDown, ProbeOutcome, Record, RecordRef, Target,
+    Withdrawal,
 };
 
 /// Names one endpoint that is probed.
@@ -61,6 +63,8 @@ pub enum Mode {
         /// Healthy endpoints, in percent.
         healthy_percent: u8,
     },
+    /// None is healthy for the host: those that are well here, though they flap or fail elsewhere.
+    WellHere,
     /// None is healthy: those that were last known to be.
     LastKnownGood,
     /// None is healthy: all.
@@ -87,6 +91,8 @@ pub enum Exclusion {
     Withdrawn(Withdrawal),
     /// This node's probes of it fail.
     ProbesFailing,
+    /// An operator took it out.
+    ForcedDown,
     /// It weighs nothing and others of its family do.
     Weightless,
     /// It is an alias, and the name holds other data or is an apex (RFC 1034 §3.6.2).
@@ -161,7 +167,10 @@ fn observe(record: &Record, endpoint: &Endpoint, aliases: Aliases, verdicts: &Ve
             name.parse::<crate::wire::name::Name>().err().map(|_| Exclusion::InvalidTarget)
         }
     };
+    let forced = endpoint.forced.as_ref().map(|forced: &Forced| forced.state);
     let unhealthy = match (endpoint.state, &probe) {
+        _ if forced == Some(ForcedState::Up) => None,
+        _ if forced == Some(ForcedState::Down) => Some(Exclusion::ForcedDown),
         (EndpointState::Withdrawn(why), _) => Some(Exclusion::Withdrawn(why)),
         (EndpointState::Serving, Some(ProbeVerdict { outcome: ProbeOutcome::Failing { .. }, .. })) => {
             Some(Exclusion::ProbesFailing)
@@ -176,7 +185,8 @@ impl Exclusion {
     fn is_about_health(self) -> bool {
         match self {
             Self::Withdrawn(_) | Self::ProbesFailing => true,
-            Self::Weightless
+            Self::ForcedDown
+            | Self::Weightless
             | Self::AliasBesideData
             | Self::InvalidTarget
             | Self::NotLastKnownGood
@@ -191,7 +201,7 @@ fn select(record: &Record, endpoints: &mut [EndpointView], last_good: &LastGood)
     let n_unhealthy = endpoints.iter().filter(|view| view.is_unhealthy()).count();
     let n_usable = n_healthy + n_unhealthy;
     if n_usable == 0 {
-        return Mode::Empty;
+        return if readmit_forced(record.on_all_down, endpoints) { Mode::All } else { Mode::Empty };
     }
     let healthy_percent = (n_healthy * 100 / n_usable) as u8;
     if n_healthy > 0 {
@@ -200,6 +210,9 @@ fn select(record: &Record, endpoints: &mut [EndpointView], last_good: &LastGood)
         }
         readmit(endpoints);
         return Mode::Panic { healthy_percent };
+    }
+    if readmit_well(endpoints) {
+        return Mode::WellHere;
     }
     match record.on_all_down {
         OnAllDown::LastKnownGood => {
@@ -246,6 +259,38 @@ fn readmit(endpoints: &mut [EndpointView]) {
     }
 }
 
+/// Answers what was forced down when there is nothing else, unless the owner wants no answer then: decisions about each
+/// endpoint were none about the name. Whether there is any.
+fn readmit_forced(on_all_down: OnAllDown, endpoints: &mut [EndpointView]) -> bool {
+    if on_all_down == OnAllDown::NoData {
+        return false;
+    }
+    let mut found = false;
+    for view in endpoints.iter_mut().filter(|view| view.excluded == Some(Exclusion::ForcedDown)) {
+        view.excluded = None;
+        found = true;
+    }
+    found
+}
+
+/// Answers what this node's probes find well and the host withdrew by the word of others, or for flapping. Whether there is any.
+fn readmit_well(endpoints: &mut [EndpointView]) -> bool {
+    let is_well = |view: &&mut EndpointView| {
+        let passes = view.probe.as_ref().is_some_and(|probe| probe.outcome == ProbeOutcome::Passing);
+        let is_opinion = matches!(
+            view.excluded,
+            Some(Exclusion::Withdrawn(Withdrawal::ProbesFailing | Withdrawal::Flapping))
+        );
+        passes && is_opinion
+    };
+    let mut found = false;
+    for view in endpoints.iter_mut().filter(is_well) {
+        view.excluded = None;
+        found = true;
+    }
+    found
+}
+
 /// Leaves out what weighs nothing while something of its family weighs more.
 ///
 /// With aliases among the answers there is one family: an alias answers for both.
@@ -280,7 +325,9 @@ fn ttl_reason(record: &Record, mode: Mode, endpoints: &[EndpointView]) -> TtlRea
     }
     match mode {
         Mode::Healthy | Mode::Empty => TtlReason::Stable,
-        Mode::Panic { .. } | Mode::LastKnownGood | Mode::All | Mode::NoData => TtlReason::HealthOverruled,
+        Mode::Panic { .. } | Mode::WellHere | Mode::LastKnownGood | Mode::All | Mode::NoData => {
+            TtlReason::HealthOverruled
+        }
     }
 }
 

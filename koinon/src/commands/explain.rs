@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::bail;
-use koinon_types::v1alpha1::{BindingClusterStatus, BindingSpec, BindingStatus, Finding};
+use koinon_types::v1alpha1::{
+    self, BindingClusterStatus, BindingSpec, BindingStatus, Finding, GlobalRecordStatus,
+};
 use serde_json::Value;
 
 use crate::args::ExplainArgs;
@@ -211,17 +213,17 @@ fn record_text(record: &Value) -> String {
         record["status"]["generation"]
     );
     let mut rows = Vec::new();
-    for endpoint in record["status"]["endpoints"].as_array().into_iter().flatten() {
-        let word = |field: &str| endpoint[field].as_str().unwrap_or_default().to_owned();
-        let verdict = word("verdict");
-        let mood = if verdict == "Serving" { Mood::Good } else { Mood::Bad };
+    let status: GlobalRecordStatus = v1alpha1::read(record, "status").unwrap_or_default();
+    for endpoint in status.endpoints {
+        let mood = if endpoint.serves() { Mood::Good } else { Mood::Bad };
+        let verdict = render::tint(&endpoint.words(), mood);
         rows.push(vec![
-            word("cluster"),
-            word("address"),
-            endpoint["weight"].to_string(),
-            render::tint(&verdict, mood),
-            word("since"),
-            word("evidence"),
+            endpoint.cluster,
+            endpoint.address,
+            endpoint.weight.to_string(),
+            verdict,
+            endpoint.since,
+            endpoint.evidence,
         ]);
     }
     text.push_str(&render::table(&["CLUSTER", "ADDRESS", "WEIGHT", "VERDICT", "SINCE", "EVIDENCE"], &rows));

@@ -148,13 +148,13 @@ fn name_line(record: &Value) -> NameLine {
     let spec: GlobalRecordSpec = part(record, "spec");
     let status: GlobalRecordStatus = part(record, "status");
     let (serving, withdrawn): (Vec<_>, Vec<_>) =
-        status.endpoints.iter().partition(|e| e.verdict == "Serving");
+        status.endpoints.iter().partition(|endpoint| endpoint.serves());
     NameLine {
         host: spec.host,
         serving: serving.into_iter().map(|e| format!("{} ({})", e.address, e.cluster)).collect(),
         withdrawn: withdrawn
             .into_iter()
-            .map(|e| format!("{} ({}: {})", e.address, e.cluster, e.verdict))
+            .map(|e| format!("{} ({}: {})", e.address, e.cluster, e.words()))
             .collect(),
     }
 }

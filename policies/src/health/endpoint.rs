@@ -1,6 +1,15 @@
 //! What is to be believed about one endpoint of a name?
 
+use std::time::Duration;
+
 use koinon_model::health::EndpointVerdict;
+
+/// By what an interval is divided while an endpoint is about to be found down: with three failures, it is withdrawn half
+/// an interval after the first, and one whose peer only lost a packet is asked no more than four times as often.
+const RECHECK_DIVISOR: u32 = 4;
+
+/// No endpoint is asked more often than this by rechecks: ten times a second is what a server notices.
+const RECHECK_MIN: Duration = Duration::from_millis(100);
 
 /// How many results in a row change a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +69,20 @@ pub fn judge_endpoint(
     }
 }
 
+/// How long after one probe's start the next one starts.
+///
+/// Shorter while failures speak against an endpoint that is not down yet; the way back keeps its pace, because names fail over
+/// fast and come back slowly.
+#[must_use]
+pub fn pause(history: EndpointHistory, interval: Duration) -> Duration {
+    match history.verdict {
+        EndpointVerdict::Up | EndpointVerdict::Unknown if history.against > 0 => {
+            (interval / RECHECK_DIVISOR).max(RECHECK_MIN).min(interval)
+        }
+        EndpointVerdict::Up | EndpointVerdict::Unknown | EndpointVerdict::Down => interval,
+    }
+}
+
 /// Whether a probe was answered well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
@@ -80,6 +103,25 @@ mod tests {
             history = judge_endpoint(history, answered, EndpointThresholds::default());
         }
         history.verdict
+    }
+
+    #[test]
+    fn an_endpoint_about_to_be_down_is_asked_sooner() {
+        use EndpointVerdict::{Down, Unknown, Up};
+        let second = Duration::from_secs(1);
+        let rows = [
+            (Up, 0, second, 1_000),
+            (Up, 1, second, 250),
+            (Unknown, 2, second, 250),
+            (Down, 0, second, 1_000),
+            (Down, 1, second, 1_000),
+            (Up, 1, second / 5, 100),
+            (Up, 1, second / 20, 50),
+        ];
+        for (verdict, against, interval, wanted) in rows {
+            let pause = pause(EndpointHistory { verdict, against }, interval);
+            assert_eq!(pause, Duration::from_millis(wanted), "{verdict} with {against} against it");
+        }
     }
 
     #[test]

@@ -229,6 +229,8 @@ fn name(number: usize) -> koinon_types::names::Record {
         state: EndpointState::Serving,
         since_ms: 0,
         evidence: "ready".to_owned(),
+        forced: None,
+        ramp: None,
     };
     koinon_types::names::Record {
         source: RecordRef { namespace: "load".to_owned(), name: format!("shop-{number}") },

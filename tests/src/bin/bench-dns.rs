@@ -310,6 +310,8 @@ fn record(number: usize) -> Record {
         state: EndpointState::Serving,
         since_ms: 0,
         evidence: "ready".to_owned(),
+        forced: None,
+        ramp: None,
     };
     Record {
         source: RecordRef { namespace: "load".to_owned(), name: format!("shop-{number}") },

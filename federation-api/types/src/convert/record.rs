@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use koinon_machinery::validate::{FieldError, format};
+use koinon_machinery::validate::FieldError;
 use koinon_model::name::ClusterName;
-use koinon_model::served_name::{Host, OnAllDown, WeightSource};
+use koinon_model::served_name::{Host, WeightSource};
 use koinon_model::weight::Weight;
 use serde_json::Value;
 
+use super::health::{CheckedForced, CheckedHealth, forced, health};
 use super::zone::address;
 use super::{Invalid, name, parts, seconds, unless};
-use crate::names::{Check, Probe, RecordRef, Target, Ttl};
+use crate::names::{RecordRef, Target, Ttl};
 use crate::v1alpha1;
 
 /// A global record whose every field makes sense.
@@ -28,12 +29,10 @@ pub struct CheckedRecord {
     pub addresses_max: u8,
     /// Time to live.
     pub ttl: Ttl,
-    /// How endpoints are probed, where they are.
-    pub check: Option<Check>,
-    /// The panic threshold in percent; 0 is none.
-    pub healthy_share_min_percent: u8,
-    /// What is answered when nothing is healthy.
-    pub on_all_down: OnAllDown,
+    /// How its endpoints are probed and judged.
+    pub health: CheckedHealth,
+    /// What operators decided about endpoints, the most specific first.
+    pub forced: Vec<CheckedForced>,
 }
 
 /// What stands behind a name.
@@ -64,8 +63,8 @@ pub fn global_record(object: &Value) -> Result<CheckedRecord, Invalid> {
     let endpoints = endpoints(&spec.endpoints, &mut errors);
     let weights = weights(&spec.routing, endpoints.as_ref(), &mut errors);
     let ttl = ttl(&spec.ttl_seconds, &mut errors);
-    let check = check(&spec.health, &mut errors);
-    let share = share(&spec.health.min_healthy_share, &mut errors);
+    let health = health(&spec.health, &mut errors);
+    let forced = forced(&spec.forced, endpoints.as_ref(), &mut errors);
     let (Some(host), Some(endpoints)) = (host, endpoints) else { return Err(errors) };
     let record = CheckedRecord {
         source: RecordRef { namespace: meta.namespace, name: meta.name },
@@ -74,13 +73,8 @@ pub fn global_record(object: &Value) -> Result<CheckedRecord, Invalid> {
         weights,
         addresses_max: u8::try_from(spec.answer.max_addresses.clamp(1, 16)).unwrap_or(1),
         ttl,
-        check,
-        healthy_share_min_percent: share,
-        on_all_down: match spec.health.on_all_down {
-            v1alpha1::OnAllDown::LastKnownGood => OnAllDown::LastKnownGood,
-            v1alpha1::OnAllDown::All => OnAllDown::All,
-            v1alpha1::OnAllDown::NoData => OnAllDown::NoData,
-        },
+        health,
+        forced,
     };
     unless(errors, record)
 }
@@ -197,67 +191,4 @@ fn ttl(wire: &v1alpha1::TtlSeconds, errors: &mut Vec<FieldError>) -> Ttl {
         errors.push(FieldError::invalid("spec.ttlSeconds.unstable", wire.unstable, accepted));
     }
     Ttl { stable: seconds(wire.stable), unstable: seconds(wire.unstable) }
-}
-
-fn share(wire: &str, errors: &mut Vec<FieldError>) -> u8 {
-    if wire.is_empty() {
-        return 0;
-    }
-    let percent = wire.strip_suffix('%').and_then(|digits| digits.parse::<u8>().ok());
-    percent.filter(|percent| *percent <= 100).unwrap_or_else(|| {
-        let accepted = "must be a percentage from 0% to 100%";
-        errors.push(FieldError::invalid("spec.health.minHealthyShare", wire, accepted));
-        0
-    })
-}
-
-fn check(wire: &v1alpha1::RecordHealth, errors: &mut Vec<FieldError>) -> Option<Check> {
-    let path = "spec.health";
-    let (probe, port) = match (&wire.http, &wire.tcp) {
-        (Some(http), None) => (http_probe(http, errors), http.port),
-        (None, Some(tcp)) => (Probe::Tcp, tcp.port),
-        (Some(_), Some(_)) => {
-            errors.push(FieldError::forbidden(format!("{path}.tcp"), "only one of http and tcp"));
-            return None;
-        }
-        (None, None) => {
-            let settings = [
-                ("intervalSeconds", wire.interval_seconds),
-                ("timeoutSeconds", wire.timeout_seconds),
-                ("failureThreshold", wire.failure_threshold),
-                ("successThreshold", wire.success_threshold),
-            ];
-            for (field, _) in settings.iter().filter(|(_, value)| value.is_some()) {
-                errors.push(FieldError::forbidden(format!("{path}.{field}"), "only with http or tcp"));
-            }
-            return None;
-        }
-    };
-    let interval = wire.interval_seconds.unwrap_or(2);
-    let timeout = wire.timeout_seconds.unwrap_or(1);
-    if timeout > interval {
-        let accepted = format!("must be at most intervalSeconds, which is {interval}");
-        errors.push(FieldError::invalid(format!("{path}.timeoutSeconds"), timeout, accepted));
-    }
-    Some(Check {
-        probe,
-        port: u16::try_from(port).unwrap_or(0),
-        interval_ms: u64::from(seconds(interval)) * 1_000,
-        timeout_ms: u64::from(seconds(timeout)) * 1_000,
-        failure_threshold: seconds(wire.failure_threshold.unwrap_or(3)),
-        success_threshold: seconds(wire.success_threshold.unwrap_or(2)),
-    })
-}
-
-fn http_probe(wire: &v1alpha1::HttpProbe, errors: &mut Vec<FieldError>) -> Probe {
-    let path = if wire.path.is_empty() { "/" } else { &wire.path };
-    if !path.starts_with('/') || path.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        let accepted = "must begin with '/' and hold no white space";
-        errors.push(FieldError::invalid("spec.health.http.path", path, accepted));
-    }
-    if !wire.host.is_empty() {
-        let complaints = format::dns_subdomain(&wire.host);
-        name::complain(complaints, &wire.host, "spec.health.http.host", errors);
-    }
-    Probe::Http { path: path.to_owned(), host: (!wire.host.is_empty()).then(|| wire.host.clone()) }
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod health;
 mod served;
 
 /// A valid object of each kind, in the shape users write it.

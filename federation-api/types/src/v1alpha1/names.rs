@@ -1,11 +1,17 @@
 //! What names are served, and what stands behind them.
 
+mod health;
 mod record;
 mod zone;
 
+pub use health::{
+    BodyMatch, DampingStatus, DnsProbe, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus, GrpcProbe,
+    HttpHeader, HttpMethod, HttpProbe, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,
+    ReturnRamp, Scheme, TcpProbe,
+};
 pub use record::{
-    AddressEndpoint, Answer, EndpointStatus, Endpoints, GlobalRecordSpec, GlobalRecordStatus, HttpProbe,
-    ObjectEndpoint, OnAllDown, RecordHealth, Route, TcpProbe, TtlSeconds, WeightSource, Weighted,
+    AddressEndpoint, Answer, EndpointStatus, Endpoints, GlobalRecordSpec, GlobalRecordStatus, ObjectEndpoint,
+    Route, TtlSeconds, WeightSource, Weighted,
 };
 pub use zone::{
     AllowedNamespaces, DnsZoneSpec, DnsZoneStatus, NameServer, NotifyTarget, Soa, StaticRecord, Transfer,

@@ -69,3 +69,51 @@ fn the_host_has_a_word_of_its_own() {
     shop.unstable = true;
     assert_eq!(decided(&shop, &[], &[]), (vec!["b".into()], Mode::Healthy, TtlReason::HostExpectsChange));
 }
+
+/// Which clusters are answered, and how they were selected, when probes here find these well and these down.
+fn seen(record: &Record, well: &[&str], failing: &[&str]) -> (Vec<String>, Mode) {
+    let verdict = |outcome: ProbeOutcome| ProbeVerdict { outcome, since_ms: 0, wavers: false };
+    let verdicts = record.endpoints.iter().filter_map(|endpoint| {
+        let key = Probed {
+            record: record.source.clone(),
+            cluster: endpoint.cluster.clone(),
+            target: endpoint.target.clone(),
+        };
+        let cluster = endpoint.cluster.as_str();
+        if well.contains(&cluster) {
+            return Some((key, verdict(ProbeOutcome::Passing)));
+        }
+        failing.contains(&cluster).then(|| (key, verdict(ProbeOutcome::Failing { reason: "refused".into() })))
+    });
+    let view = decide(record, Aliases::Allowed, &verdicts.collect(), &LastGood::new());
+    (view.answered(record).map(|(_, endpoint)| endpoint.cluster.clone()).collect(), view.mode)
+}
+
+#[test]
+fn what_is_well_here_is_answered_before_what_is_well_nowhere() {
+    let mut shop = shop();
+    shop.endpoints[0].state = EndpointState::Withdrawn(Withdrawal::Flapping);
+    shop.endpoints[1].state = EndpointState::Withdrawn(Withdrawal::ProbesFailing);
+    shop.endpoints[2].state = EndpointState::Withdrawn(Withdrawal::ClusterUnreachable);
+    assert_eq!(seen(&shop, &["a", "c"], &["b"]), (vec!["a".into()], Mode::WellHere));
+    assert_eq!(seen(&shop, &["b", "c"], &["a"]), (vec!["b".into()], Mode::WellHere));
+    assert_eq!(seen(&shop, &["c"], &["a", "b"]).1, Mode::All, "a lost cluster is no matter of opinion");
+    shop.endpoints[2].state = EndpointState::Serving;
+    assert_eq!(seen(&shop, &["a", "b", "c"], &[]), (vec!["c".into()], Mode::Healthy));
+}
+
+#[test]
+fn an_operator_decides_before_everybody_else() {
+    let mut shop = shop();
+    let forced = |state| Some(Forced { state, reason: "test".into(), until_ms: None });
+    shop.endpoints[0].state = EndpointState::Withdrawn(Withdrawal::ClusterUnreachable);
+    shop.endpoints[0].forced = forced(ForcedState::Up);
+    shop.endpoints[1].forced = forced(ForcedState::Down);
+    assert_eq!(seen(&shop, &["b"], &["a"]), (vec!["a".into()], Mode::Healthy));
+    shop.endpoints[0].forced = forced(ForcedState::Down);
+    assert_eq!(seen(&shop, &["a", "b"], &["c"]), (vec!["c".into()], Mode::All), "down is down");
+    shop.endpoints[2].forced = forced(ForcedState::Down);
+    assert_eq!(seen(&shop, &[], &[]), (vec!["a".into(), "b".into()], Mode::All), "a name is not emptied");
+    shop.on_all_down = OnAllDown::NoData;
+    assert_eq!(seen(&shop, &[], &[]), (vec![], Mode::Empty));
+}

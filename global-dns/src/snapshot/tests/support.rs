@@ -59,6 +59,8 @@ pub(crate) fn record(host: &str, endpoints: &[(&str, &str, u32)]) -> Record {
         state: EndpointState::Serving,
         since_ms: 0,
         evidence: "ready".into(),
+        forced: None,
+        ramp: None,
     };
     Record {
         source: RecordRef { namespace: "shop".into(), name: host.to_owned() },

@@ -113,19 +113,6 @@ fn every_mistake_in_a_record_names_its_field() {
         ),
         (kind, "/answer/maxAddresses", json!(0), "spec.answer.maxAddresses", "between 1 and 16"),
         (kind, "/ttlSeconds/unstable", json!(60), "spec.ttlSeconds.unstable", "at most ttlSeconds.stable"),
-        (kind, "/health/http/port", json!(70_000), "spec.health.http.port", "between 1 and 65535"),
-        (kind, "/health/http/path", json!("healthz"), "spec.health.http.path", "begin with '/'"),
-        (kind, "/health/tcp", json!({"port": 80}), "spec.health.tcp", "only one of http and tcp"),
-        (kind, "/health/timeoutSeconds", json!(9), "spec.health.timeoutSeconds", "at most intervalSeconds"),
-        (kind, "/health/minHealthyShare", json!("half"), "spec.health.minHealthyShare", "percentage"),
-        (kind, "/health/onAllDown", json!("Nxdomain"), "spec.health.onAllDown", "LastKnownGood"),
-        (
-            kind,
-            "/health",
-            json!({"failureThreshold": 2}),
-            "spec.health.failureThreshold",
-            "only with http or tcp",
-        ),
     ]);
 }
 

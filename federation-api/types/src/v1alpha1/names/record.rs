@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::health::{DampingStatus, ForcedEndpoint, ForcedState, ForcedStatus, RampStatus, RecordHealth};
 use crate::v1alpha1::meta::Condition;
 
 /// One global name and what stands behind it.
@@ -28,6 +29,10 @@ pub struct GlobalRecordSpec {
     /// How endpoints are probed, and what happens when none is healthy.
     #[serde(default)]
     pub health: RecordHealth,
+    /// Endpoints that are taken for up or down, whatever is seen of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub forced: Vec<ForcedEndpoint>,
 }
 
 /// What stands behind a name: exactly one of these.
@@ -134,76 +139,6 @@ impl Default for TtlSeconds {
     }
 }
 
-/// How endpoints are probed, and what happens when none is healthy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RecordHealth {
-    /// Probes with HTTP GET; healthy is any status from 200 to 399.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpProbe>,
-    /// Probes by connecting.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<TcpProbe>,
-    /// From one probe to the next, in seconds. Default 2.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub interval_seconds: Option<i64>,
-    /// How long to wait for one, in seconds; at most the interval. Default 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 60))]
-    pub timeout_seconds: Option<i64>,
-    /// Failures in a row until an endpoint is down. Default 3.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub failure_threshold: Option<i64>,
-    /// Successes in a row until it is up again. Default 2.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 100))]
-    pub success_threshold: Option<i64>,
-    /// Below this share of healthy endpoints, such as 50%, health is not believed and everything is answered.
-    /// Default: none.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub min_healthy_share: String,
-    /// What is answered when nothing is healthy: LastKnownGood, All or NoData. Default LastKnownGood.
-    pub on_all_down: OnAllDown,
-}
-
-/// An HTTP probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct HttpProbe {
-    /// The port.
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: i64,
-    /// The path, with a query where wanted. Default /.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub path: String,
-    /// The Host header. Default: the record's host.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub host: String,
-}
-
-/// A TCP probe.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct TcpProbe {
-    /// The port.
-    #[schemars(range(min = 1, max = 65535))]
-    pub port: i64,
-}
-
-/// What is answered when nothing is healthy. Never that the name does not exist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum OnAllDown {
-    /// What was healthy last.
-    #[default]
-    LastKnownGood,
-    /// Every endpoint.
-    All,
-    /// No address.
-    NoData,
-}
-
 /// What a name answers now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -230,7 +165,8 @@ pub struct EndpointStatus {
     pub cluster: String,
     /// Its address or alias.
     pub address: String,
-    /// Serving, or why it is not answered: ClusterUnreachable, ProbesFailing, NotReady or Draining.
+    /// Serving, or why it is not: ClusterUnreachable, ProbesFailing, NotReady, Draining or Flapping. What is seen of it, whatever
+    /// an operator decided.
     pub verdict: String,
     /// Its share among the endpoints of its family.
     pub weight: i64,
@@ -240,4 +176,40 @@ pub struct EndpointStatus {
     /// What that rests on, for people.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub evidence: String,
+    /// What an operator decided about it: it counts before the verdict.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<ForcedStatus>,
+    /// How far it is back, while it is returning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ramp: Option<RampStatus>,
+    /// What its falls have cost it lately.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damping: Option<DampingStatus>,
+}
+
+impl EndpointStatus {
+    /// The verdict on an endpoint that nothing speaks against.
+    pub const SERVING: &str = "Serving";
+
+    /// Whether the host lets it be answered: an operator's decision, or else the verdict.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        match &self.forced {
+            Some(forced) => forced.state == ForcedState::Up,
+            None => self.verdict == Self::SERVING,
+        }
+    }
+
+    /// The verdict and what stands beside it, for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let mut words = self.verdict.clone();
+        if let Some(forced) = &self.forced {
+            words.push_str(&format!(", forced {:?}", forced.state));
+        }
+        if let Some(ramp) = &self.ramp {
+            words.push_str(&format!(", {} % of its weight", ramp.percent));
+        }
+        words
+    }
 }
