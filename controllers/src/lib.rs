@@ -27,6 +27,7 @@ pub mod vantages;
 pub mod cluster_health;
 
 pub mod names;
+pub mod updates;
 
 pub mod bindings;
 pub mod templates;

@@ -6,6 +6,8 @@ pub(crate) mod tsig;
 
 pub(crate) mod transfer;
 
+pub(crate) mod update;
+
 pub(crate) mod handler;
 
 pub(crate) mod datagrams;

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use hickory_proto::op::Message;
 use koinon_model::time::Timestamp;
-use koinon_types::names::{Grant, NameTable, Secret, TsigAlgorithm, TsigKey};
+use koinon_types::names::{Grant, NameTable, Secret, TsigAlgorithm, TsigKey, UpdateGrant, UpdateMessage};
 
 use crate::cookies::{CookieSecret, Keys};
 use crate::edge::handler::{self, RESPONSE_MAX, Reply, Transport};
@@ -20,8 +20,8 @@ use crate::fast::{Response, names, respond};
 use crate::node::{Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
-use crate::wire::{UDP_PAYLOAD_MAX, rdata};
-use crate::zonefile;
+use crate::wire::{CLASS_IN, UDP_PAYLOAD_MAX, rdata};
+use crate::{update, zonefile};
 
 /// The zones and global names that questions are asked about.
 const ZONE: &str = include_str!("../fuzz/served.zone");
@@ -47,6 +47,8 @@ static SERVED: LazyLock<Snapshot> = LazyLock::new(|| {
     let mut zone = zonefile::read(ZONE, None).expect("the zone file is in order").zone;
     let from_here = "127.0.0.0/8".parse().expect("a network");
     zone.transfer.allow = vec![Grant::From(from_here), Grant::With(KEY.clone())];
+    zone.updates.allow =
+        vec![UpdateGrant { key: KEY.clone(), network: None, names: Vec::new(), types: Vec::new() }];
     let records = serde_json::from_str(RECORDS).expect("the records are in order");
     let table = Arc::new(NameTable { generation: 1, zones: vec![zone], records });
     let (verdicts, last_good, before) = (Verdicts::new(), LastGood::new(), Versions::new());
@@ -96,7 +98,7 @@ fn by_edge(packet: &[u8], client: IpAddr, transport: Transport) -> Option<Vec<u8
             out.truncate(length);
             Some(out)
         }
-        Reply::Transfer(_) => None,
+        Reply::Transfer(_) | Reply::Update(_) => None,
     }
 }
 
@@ -104,7 +106,8 @@ fn by_edge(packet: &[u8], client: IpAddr, transport: Transport) -> Option<Vec<u8
 fn by_edge_over_tcp(packet: &[u8], client: IpAddr) -> Vec<Vec<u8>> {
     let mut out = vec![0; RESPONSE_MAX];
     match handler::respond(&SERVED, packet, client, Transport::Tcp, &speaker(), &mut out) {
-        None => Vec::new(),
+        // The host answers an update.
+        None | Some(Reply::Update(_)) => Vec::new(),
         Some(Reply::Message { length, .. }) => vec![out[..length].to_vec()],
         Some(Reply::Transfer(plan)) => {
             let mut messages = Vec::new();
@@ -136,12 +139,8 @@ pub fn tsig(data: &[u8]) {
     match read(packet) {
         Reading::Ignored | Reading::Failed(..) => {}
         Reading::Signed(tsig, _) => drop(verify(&tsig, packet, keys(), NOW)),
-        Reading::Asked(..) | Reading::Transfer(..) => {
-            let mut signer = Signer::new(&KEY).expect("a key of ours");
-            let mut signed = packet.to_vec();
-            signed.resize(packet.len() + signer.room(), 0);
-            let length = signer.sign(&mut signed, packet.len(), NOW);
-            signed.truncate(length);
+        Reading::Asked(..) | Reading::Transfer(..) | Reading::Update(..) => {
+            let mut signed = signed(packet);
             assert!(is_believed(&signed), "our own signature is not believed");
             // The id is not signed, because whoever passes a message on changes it.
             let place = 2 + usize::from(u16::from_be_bytes(*place)) % (packet.len() - 2);
@@ -151,10 +150,43 @@ pub fn tsig(data: &[u8]) {
     }
 }
 
+fn signed(packet: &[u8]) -> Vec<u8> {
+    let mut signer = Signer::new(&KEY).expect("a key of ours");
+    let mut signed = packet.to_vec();
+    signed.resize(packet.len() + signer.room(), 0);
+    let length = signer.sign(&mut signed, packet.len(), NOW);
+    signed.truncate(length);
+    signed
+}
+
 fn is_believed(packet: &[u8]) -> bool {
     match read(packet) {
         Reading::Signed(tsig, _) => verify(&tsig, packet, std::iter::once(&*KEY), NOW).is_ok(),
-        Reading::Ignored | Reading::Failed(..) | Reading::Asked(..) | Reading::Transfer(..) => false,
+        Reading::Ignored
+        | Reading::Failed(..)
+        | Reading::Asked(..)
+        | Reading::Transfer(..)
+        | Reading::Update(..) => false,
+    }
+}
+
+/// A message that becomes an update, signed by who may make one: what it adds can be written and read again as the same.
+pub fn updates(data: &[u8]) {
+    let mut packet = data.to_vec();
+    match packet.get_mut(2) {
+        // Opcode 5, of a request.
+        Some(flags) => *flags = 5 << 3,
+        None => return,
+    }
+    if !matches!(read(&packet), Reading::Update(..)) {
+        return;
+    }
+    let sent = UpdateMessage { message: signed(&packet), client: CLIENTS[0] };
+    let Ok(update) = update::admit(&sent, SERVED.table(), NOW) else { return };
+    for record in update.prerequisites.iter().chain(&update.changes) {
+        let Some(data) = record.data.as_ref().filter(|_| record.class == CLASS_IN) else { continue };
+        let written = rdata::text(record.rtype, data);
+        assert_eq!(rdata::parse(record.rtype, &written).as_ref(), Ok(data), "{written:?}");
     }
 }
 
@@ -196,8 +228,13 @@ mod tests {
     /// A target's name, and what it runs.
     type Target = (&'static str, fn(&[u8]));
 
-    const TARGETS: [Target; 4] =
-        [("answers", answers), ("records", records), ("tsig", tsig), ("zone_file", zone_file)];
+    const TARGETS: [Target; 5] = [
+        ("answers", answers),
+        ("records", records),
+        ("tsig", tsig),
+        ("updates", updates),
+        ("zone_file", zone_file),
+    ];
 
     #[test]
     fn the_kept_corpus_breaks_no_promise() {

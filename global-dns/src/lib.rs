@@ -20,6 +20,8 @@ mod limit;
 
 mod edge;
 
+pub mod update;
+
 mod probe;
 
 mod publish;

@@ -184,8 +184,11 @@ fn place(rcode: Rcode) -> usize {
         Rcode::NotImp => 4,
         Rcode::Refused => 5,
         Rcode::YxDomain => 6,
-        Rcode::NotAuth => 7,
-        Rcode::BadVers => 8,
+        Rcode::YxRrset => 7,
+        Rcode::NxRrset => 8,
+        Rcode::NotAuth => 9,
+        Rcode::NotZone => 10,
+        Rcode::BadVers => 11,
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
-use koinon_types::names::{AnswerReport, NameTableReceiver, ProbeReport};
+use koinon_types::names::{AnswerReport, NameTableReceiver, ProbeReport, UpdateRequest};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::cookies::CookieSecret;
+use crate::edge::update::{self, Desk};
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
 use crate::keep;
@@ -50,6 +51,8 @@ pub struct Running {
     snapshot: Arc<ArcSwap<Snapshot>>,
     stop_threads: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    /// Taken by whoever applies updates.
+    updates: Option<mpsc::Receiver<UpdateRequest>>,
     tasks: JoinSet<()>,
 }
 
@@ -73,12 +76,17 @@ pub fn start(
     let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
     let snapshot = Arc::new(ArcSwap::from_pointee(publish::first(&kept, seed, generation)));
     let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
+    let (requests, updates) = mpsc::channel(update::QUEUE);
+    let (swaps, swapped) = watch::channel(generation);
+    let room = Arc::new(Semaphore::new(update::QUEUE));
+    let desk = Desk { requests, snapshot: Arc::clone(&snapshot), swapped: swapped.clone(), room };
     let metrics = Metrics::new();
     let mut running = Running {
         address,
         snapshot: Arc::clone(&snapshot),
         stop_threads: Arc::default(),
         threads: Vec::new(),
+        updates: Some(updates),
         tasks: JoinSet::new(),
     };
     for socket in udp {
@@ -100,16 +108,16 @@ pub fn start(
         Arc::clone(&snapshot),
         node.clone(),
         limiter,
+        desk.clone(),
         metrics.clone(),
         stop.clone(),
     ));
-    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), node, metrics.clone(), stop.clone()));
+    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), node, desk, metrics.clone(), stop.clone()));
     let keeper = data_dir.map(|folder| {
         let (keeper, latest) = watch::channel(kept.clone());
         tasks.spawn(keep::run(folder, latest, stop.clone()));
         keeper
     });
-    let (swaps, swapped) = watch::channel(generation);
     tasks.spawn(notify::run(Arc::clone(&snapshot), swapped, metrics.clone(), stop.clone()));
     let setup = Setup { vantage, seed, last_good: kept.last_good, keeper, swaps };
     let links = Links { table, probes, answers };
@@ -135,6 +143,11 @@ impl Running {
         move || snapshot.load_full()
     }
 
+    /// The updates that clients ask for, to be applied by one reader. Given once; with nobody to apply them they fail.
+    pub fn updates(&mut self) -> Option<mpsc::Receiver<UpdateRequest>> {
+        self.updates.take()
+    }
+
     /// Starts a thread of the fast path.
     fn answer(&mut self, worker: Worker) -> Result<(), BindError> {
         let thread = std::thread::Builder::new().name(format!("dns-{}", self.threads.len()));
@@ -145,6 +158,8 @@ impl Running {
 
     /// Serves until asked to stop, then lets threads finish the batch at hand.
     pub async fn run(mut self) {
+        // Nobody takes them any more.
+        self.updates = None;
         while self.tasks.join_next().await.is_some() {}
         self.stop_threads.store(true, Ordering::Relaxed);
         let threads = std::mem::take(&mut self.threads);

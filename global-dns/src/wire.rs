@@ -18,6 +18,9 @@ pub const UDP_PAYLOAD_PLAIN: u16 = 512;
 /// The class we serve.
 pub const CLASS_IN: u16 = 1;
 
+/// Any class: in an update, what is removed as a whole (RFC 2136 §2.5).
+pub const CLASS_ANY: u16 = 255;
+
 /// EDNS options that the server itself needs to know.
 pub mod option {
     /// Which node answers (RFC 5001).
@@ -58,17 +61,23 @@ pub enum Rcode {
     NotImp = 4,
     /// Not ours, or not for you.
     Refused = 5,
-    /// A redirected name would be too long (RFC 6672 §2.2).
+    /// A redirected name would be too long (RFC 6672 §2.2), or an update's name is in use (RFC 2136 §2.2).
     YxDomain = 6,
-    /// The signature's key is unknown (RFC 8945 §5.2.1).
+    /// A set that should not be there is (RFC 2136 §2.2).
+    YxRrset = 7,
+    /// A set that should be there is not (RFC 2136 §2.2).
+    NxRrset = 8,
+    /// The signature's key is unknown (RFC 8945 §5.2.1), or the zone is not ours (RFC 2136 §2.2).
     NotAuth = 9,
+    /// A name lies outside of the zone to be updated (RFC 2136 §2.2).
+    NotZone = 10,
     /// The EDNS version is unknown.
     BadVers = 16,
 }
 
 impl Rcode {
     /// Every code, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
@@ -76,7 +85,10 @@ impl Rcode {
         Self::NotImp,
         Self::Refused,
         Self::YxDomain,
+        Self::YxRrset,
+        Self::NxRrset,
         Self::NotAuth,
+        Self::NotZone,
         Self::BadVers,
     ];
 
@@ -95,7 +107,10 @@ impl Rcode {
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
             Self::YxDomain => "YXDOMAIN",
+            Self::YxRrset => "YXRRSET",
+            Self::NxRrset => "NXRRSET",
             Self::NotAuth => "NOTAUTH",
+            Self::NotZone => "NOTZONE",
             Self::BadVers => "BADVERS",
         }
     }

@@ -10,3 +10,4 @@ pub(crate) mod observe;
 mod pages;
 mod private;
 mod table_page;
+mod updates;

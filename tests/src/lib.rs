@@ -19,6 +19,7 @@ pub mod dig;
 pub mod host;
 pub mod informer;
 pub mod kubectl;
+pub mod nsupdate;
 pub mod usage;
 
 pub mod load;

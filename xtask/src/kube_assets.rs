@@ -76,6 +76,7 @@ const MODULES: &[Module] = &[
         ],
     },
     Module { folder: "informer", version: None, assets: &[build("informer", ".")] },
+    Module { folder: "external-dns", version: None, assets: &[build("external-dns", ".")] },
 ];
 
 /// What `KUBEBUILDER_ASSETS` provides by convention.

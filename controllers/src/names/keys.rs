@@ -1,4 +1,4 @@
-//! The keys that secondaries are known by: from Secrets of the host to what the table carries.
+//! The keys that secondaries and updaters are known by: from Secrets of the host to what the table carries.
 //!
 //! A key that cannot be read lets nobody in: its entry is left out as a whole, and the zone's status says why.
 
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use koinon_api_server::local::{Client, Stored};
 use koinon_machinery::Value;
 use koinon_model::served_name::Host;
-use koinon_types::convert::{CheckedPeer, CheckedTransfer};
-use koinon_types::names::{Grant, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
+use koinon_types::convert::{CheckedPeer, CheckedTransfer, CheckedUpdater};
+use koinon_types::names::{Grant, Notified, Secret, Transfer, TsigAlgorithm, TsigKey, UpdateGrant};
 use koinon_types::v1alpha1::SecretRef;
 
 use crate::resources;
@@ -48,6 +48,30 @@ pub(super) fn resolve(client: &Client, checked: &CheckedTransfer) -> (Transfer, 
         }
     }
     (transfer, problems)
+}
+
+/// Reads the keys of those who may update a zone.
+///
+/// Shape: as of [`resolve`].
+pub(super) fn resolve_updaters(
+    client: &Client,
+    checked: &[CheckedUpdater],
+) -> (Vec<UpdateGrant>, Vec<String>) {
+    let (mut allow, mut problems) = (Vec::new(), Vec::new());
+    for (index, CheckedUpdater { key, network, names, types }) in checked.iter().enumerate() {
+        match find(client, key) {
+            Ok(key) => {
+                allow.push(UpdateGrant {
+                    key,
+                    network: *network,
+                    names: names.clone(),
+                    types: types.clone(),
+                });
+            }
+            Err(problem) => problems.push(format!("spec.updates.allow[{index}].keyRef: {problem}")),
+        }
+    }
+    (allow, problems)
 }
 
 fn find(client: &Client, secret: &SecretRef) -> Result<TsigKey, String> {

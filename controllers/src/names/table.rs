@@ -36,6 +36,8 @@ pub(super) struct Made {
     pub(super) left_out: BTreeMap<RecordRef, (Reason, String)>,
     /// What of a zone's transfers cannot be used, by apex. Shape: has every zone that has transfers.
     pub(super) transfers: BTreeMap<String, Vec<String>>,
+    /// What of a zone's updates cannot be used, by apex. Shape: has every zone that lets somebody update it.
+    pub(super) updates: BTreeMap<String, Vec<String>>,
     /// Clusters that were lost, and have not said since what they run.
     unproven: BTreeSet<ClusterName>,
     /// What became of endpoints, until the next look at them.
@@ -53,7 +55,12 @@ pub(super) fn make(
     now: Timestamp,
 ) -> Made {
     let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
-    let zones = zones(found.client, &mut made.transfers);
+    let mut zones = zones(found.client, &mut made.transfers);
+    for zone in zones.iter_mut().filter(|zone| !zone.updates.is_empty()) {
+        let (allow, unusable) = keys::resolve_updaters(found.client, &zone.updates);
+        zone.zone.updates.allow = allow;
+        made.updates.insert(zone.zone.apex.clone(), unusable);
+    }
     let mut taken: BTreeMap<String, RecordRef> = BTreeMap::new();
     for (stored, checked) in records(found.client) {
         let source = checked.source.clone();

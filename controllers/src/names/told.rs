@@ -206,15 +206,18 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
         names: i64::try_from(names).unwrap_or(i64::MAX),
     };
     let mut findings = vec![Finding { kind: ConditionType::Served, truth, reason, message }];
-    findings.extend(transfers(apex, &before, seen));
+    let named = [
+        (ConditionType::TransfersReady, seen.made.transfers.get(apex)),
+        (ConditionType::UpdatesReady, seen.made.updates.get(apex)),
+    ];
+    findings.extend(named.into_iter().filter_map(|(kind, unusable)| ready(kind, unusable, &before)));
     conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
 }
 
-/// Whether everybody that a zone names for transfers is known; said of zones that name somebody, or did.
-fn transfers(apex: &str, before: &DnsZoneStatus, seen: &Seen<'_>) -> Option<Finding> {
-    let kind = ConditionType::TransfersReady;
-    let (truth, reason, message) = match seen.made.transfers.get(apex) {
+/// Whether everybody that a zone names for transfers or updates is known; said of zones that name somebody, or did.
+fn ready(kind: ConditionType, unusable: Option<&Vec<String>>, before: &DnsZoneStatus) -> Option<Finding> {
+    let (truth, reason, message) = match unusable {
         Some(unusable) if !unusable.is_empty() => (Truth::False, Reason::KeyUnusable, unusable.join("; ")),
         Some(_) => (Truth::True, Reason::Accepted, String::new()),
         None if before.conditions.iter().any(|condition| condition.kind == kind.as_str()) => {

@@ -47,6 +47,8 @@ words! {
         Served,
         /// DnsZone: everybody that it names for transfers can be known.
         TransfersReady,
+        /// DnsZone: everybody that it lets change its records can be known.
+        UpdatesReady,
     }
 }
 

@@ -19,6 +19,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod updates;
 mod zone;
 
 use koinon_machinery::validate::FieldError;
@@ -33,7 +34,8 @@ pub use overriding::override_policy;
 pub use propagation::propagation_policy;
 pub use record::{CheckedRecord, EndpointSource, global_record};
 pub use transfer::{CheckedPeer, CheckedTarget, CheckedTransfer};
-pub use zone::{CheckedZone, dns_zone};
+pub use updates::CheckedUpdater;
+pub use zone::{CheckedZone, RECORD_TTL_SECONDS, dns_zone};
 
 use crate::v1alpha1;
 

@@ -18,6 +18,7 @@ mod probe;
 mod returning;
 mod signing;
 mod transfer;
+mod update;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -33,6 +34,10 @@ pub use probe::{
 pub use returning::{Forced, ForcedState, Ramp};
 pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
+pub use update::{
+    Update, UpdateCode, UpdateGrant, UpdateMessage, UpdateNames, UpdateOutcome, UpdateRecord, UpdateRequest,
+    Updates,
+};
 
 /// Every zone and name served, at one generation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +66,9 @@ pub struct Zone {
     /// Who may copy it and who is told of changes.
     #[serde(default)]
     pub transfer: Transfer,
+    /// Who may change its records by DNS messages.
+    #[serde(default)]
+    pub updates: Updates,
     /// How it is signed, if it is.
     #[serde(default)]
     pub signing: Option<Signing>,

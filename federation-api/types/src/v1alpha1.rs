@@ -25,8 +25,8 @@ pub use names::{
     DnsZoneStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus,
     GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod, HttpProbe, NameServer,
     NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,
-    ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, WeightSource,
-    Weighted,
+    ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, Updater,
+    Updates, WeightSource, Weighted,
 };
 pub use override_policy::{
     EnvOverrider, ImageComponent, ImageOverrider, ListOverrider, MapOverrider, OverrideOperator,

@@ -4,9 +4,11 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::task::JoinSet;
 
 use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
+use super::update::{Desk, Pending};
 use crate::fast::{Bailout, now, send_one};
 use crate::limit::{Kind, Limiter, Verdict};
 use crate::metrics::{Drop, Metrics};
@@ -23,23 +25,38 @@ pub(crate) async fn run(
     snapshot: Arc<ArcSwap<Snapshot>>,
     mut node: Node,
     mut limiter: Option<Limiter>,
+    desk: Desk,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut out = vec![0; RESPONSE_MAX];
+    let (mut out, mut updates) = (vec![0; RESPONSE_MAX], JoinSet::new());
     loop {
         let bailout = tokio::select! {
             bailout = bailouts.recv() => bailout,
             _ = stop.wait_for(|stop| *stop) => return,
         };
-        let Some(Bailout { packet, peer, socket }) = bailout else { return };
+        let Some(bailout) = bailout else { return };
+        let Bailout { packet, peer, socket } = &bailout;
         let now = now();
         let answered =
-            respond(&snapshot.load(), &packet, peer.ip(), Transport::Udp, &node.speaker(now), &mut out);
-        // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
-        let Some(Reply::Message { length, rcode }) = answered else {
-            metrics.dropped(Drop::Ignored, 1);
-            continue;
+            respond(&snapshot.load(), packet, peer.ip(), Transport::Udp, &node.speaker(now), &mut out);
+        let (length, rcode) = match answered {
+            Some(Reply::Message { length, rcode }) => (length, rcode),
+            Some(Reply::Update(pending)) => {
+                while updates.try_join_next().is_some() {}
+                let Some(room) = desk.enter() else {
+                    metrics.dropped(Drop::QueueFull, 1);
+                    continue;
+                };
+                let update = Update { pending, room, bailout };
+                updates.spawn(update.settle(desk.clone(), node.clone(), metrics.clone()));
+                continue;
+            }
+            // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
+            Some(Reply::Transfer(_)) | None => {
+                metrics.dropped(Drop::Ignored, 1);
+                continue;
+            }
         };
         if let Some(limiter) = &mut limiter {
             let verdict = limiter.judge(peer.ip(), Kind::of(rcode), now);
@@ -50,8 +67,29 @@ pub(crate) async fn run(
             }
         }
         metrics.answered(Transport::Udp, rcode, 1);
-        if send_one(socket.as_fd(), &peer, &out[..length]).is_err() {
+        if send_one(socket.as_fd(), peer, &out[..length]).is_err() {
             metrics.dropped(Drop::SendFailed, 1);
         }
+    }
+}
+
+/// An update that came in a datagram; the host takes its time, and other datagrams do not wait for it.
+struct Update {
+    pending: Box<Pending>,
+    /// Given back when it is answered.
+    room: OwnedSemaphorePermit,
+    bailout: Bailout,
+}
+
+impl Update {
+    /// Has it done and answers. Whoever signs asks for itself, so the answer is not limited.
+    async fn settle(self, mut desk: Desk, mut node: Node, metrics: Metrics) {
+        let mut out = vec![0; RESPONSE_MAX];
+        let (length, rcode) = desk.settle(self.pending, &mut node, &mut out).await;
+        metrics.answered(Transport::Udp, rcode, 1);
+        if send_one(self.bailout.socket.as_fd(), &self.bailout.peer, &out[..length]).is_err() {
+            metrics.dropped(Drop::SendFailed, 1);
+        }
+        drop(self.room);
     }
 }

@@ -7,8 +7,10 @@ use koinon_types::names::TsigKey;
 use super::message::{Asked, Reading, Tsig, read};
 use super::transfer::{self, Plan, Verdict};
 use super::tsig::{self, Bad, Signed, Signer};
+use super::update::Pending;
 use crate::node::Speaker;
 use crate::snapshot::{Answer, Head, Question, Scratch, Snapshot, write};
+use crate::update;
 use crate::wire::name::{NAME_MAX, suffixes};
 use crate::wire::{Rcode, rtype};
 
@@ -40,6 +42,8 @@ pub(crate) enum Reply {
     Message { length: usize, rcode: Rcode },
     /// A zone in many messages; over streams only.
     Transfer(Box<Plan>),
+    /// An update is to be done first.
+    Update(Box<Pending>),
 }
 
 /// Answers a message into `out`, which holds [`RESPONSE_MAX`] bytes; `None` when nothing may be said.
@@ -51,10 +55,11 @@ pub(crate) fn respond(
     speaker: &Speaker<'_>,
     out: &mut [u8],
 ) -> Option<Reply> {
-    let exchange = Exchange { snapshot, client, transport, speaker };
+    let exchange = Exchange { snapshot, packet, client, transport, speaker };
     match read(packet) {
         Reading::Signed(tsig, reading) => {
-            let keys = snapshot.table().zones.iter().flat_map(|zone| zone.transfer.keys());
+            let zones = snapshot.table().zones.iter();
+            let keys = zones.flat_map(|zone| zone.transfer.keys().chain(zone.updates.keys()));
             match tsig::verify(&tsig, packet, keys, speaker.now) {
                 Ok(Signed { key, signer }) => exchange.answer(&reading, Some(key), Some(signer), out),
                 Err(bad) => exchange.refuse(&reading, &tsig, bad, out),
@@ -68,6 +73,7 @@ pub(crate) fn respond(
 #[derive(Clone, Copy)]
 struct Exchange<'a> {
     snapshot: &'a Snapshot,
+    packet: &'a [u8],
     client: IpAddr,
     transport: Transport,
     speaker: &'a Speaker<'a>,
@@ -79,7 +85,7 @@ impl Exchange<'_> {
         self,
         reading: &Reading<'_>,
         key: Option<&TsigKey>,
-        signer: Option<Signer>,
+        mut signer: Option<Signer>,
         out: &mut [u8],
     ) -> Option<Reply> {
         let mut scratch = Scratch::default();
@@ -88,6 +94,18 @@ impl Exchange<'_> {
             Reading::Ignored | Reading::Signed(..) => return None,
             Reading::Failed(head, rcode) => (head, Answer::bare(*rcode)),
             Reading::Asked(head, asked) => (head, self.look_up(*asked, &mut scratch)),
+            Reading::Update(head, apex) => {
+                match (update::verdict(self.snapshot.table(), apex, self.client, key), signer) {
+                    (Ok(()), Some(signer)) => {
+                        let pending = Pending::new(head, apex, self.packet, self.client, signer);
+                        return Some(Reply::Update(Box::new(pending)));
+                    }
+                    (verdict, unused) => {
+                        signer = unused;
+                        (head, Answer::bare(verdict.err().unwrap_or(Rcode::Refused)))
+                    }
+                }
+            }
             Reading::Transfer(head, wanted) => {
                 match transfer::decide(self.snapshot, *wanted, self.client, key, self.transport) {
                     Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
@@ -115,7 +133,10 @@ impl Exchange<'_> {
     fn refuse(self, reading: &Reading<'_>, tsig: &Tsig<'_>, bad: Bad, out: &mut [u8]) -> Option<Reply> {
         let head = match reading {
             Reading::Ignored | Reading::Signed(..) => return None,
-            Reading::Failed(head, _) | Reading::Asked(head, _) | Reading::Transfer(head, _) => head,
+            Reading::Failed(head, _)
+            | Reading::Asked(head, _)
+            | Reading::Transfer(head, _)
+            | Reading::Update(head, _) => head,
         };
         let rcode = match bad {
             Bad::Malformed => Rcode::FormErr,

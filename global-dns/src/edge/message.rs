@@ -6,7 +6,7 @@
 
 use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head};
-use crate::wire::name::{LABEL_MAX, NAME_MAX, Name, wire_length};
+use crate::wire::name::{Name, wire_length};
 use crate::wire::{CLASS_IN, HEADER, Rcode, flag, option, rtype};
 
 /// What a message is.
@@ -20,6 +20,8 @@ pub(crate) enum Reading<'a> {
     Signed(Tsig<'a>, Box<Reading<'a>>),
     /// A zone as a whole is wanted.
     Transfer(Head<'a>, Wanted<'a>),
+    /// Records of the zone with this apex, as sent, are to be changed (RFC 2136).
+    Update(Head<'a>, &'a [u8]),
     /// A question of class IN about an ordinary type, or ANY.
     Asked(Head<'a>, Asked<'a>),
 }
@@ -58,6 +60,7 @@ pub(crate) struct Tsig<'a> {
 }
 
 const OPCODE_QUERY: u8 = 0;
+const OPCODE_UPDATE: u8 = 5;
 
 /// Reads a message.
 pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
@@ -68,6 +71,9 @@ pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
     let mut head =
         Head { id: [header[0], header[1]], flags: [header[2], header[3]], question: &[], edns: None };
     let opcode = (header[2] & flag::OPCODE_MASK) >> 3;
+    if opcode == OPCODE_UPDATE {
+        return read_update(header, head, packet);
+    }
     if opcode != OPCODE_QUERY {
         // What the sections of another opcode mean is not ours to know, so nothing of them is repeated.
         return Reading::Failed(head, Rcode::NotImp);
@@ -91,6 +97,33 @@ pub(crate) fn read(packet: &[u8]) -> Reading<'_> {
     };
     head.edns = extras.edns;
     judge(head, question, extras)
+}
+
+/// Reads an update (RFC 2136 §2): the zone, and that the rest is records. What they ask for is not looked at here.
+fn read_update<'a>(header: &[u8; HEADER], mut head: Head<'a>, packet: &'a [u8]) -> Reading<'a> {
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let mut cursor = Cursor { packet, at: HEADER };
+    let Some(zone) = (count(4) == 1).then(|| cursor.question()).flatten() else {
+        return Reading::Failed(head, Rcode::FormErr);
+    };
+    head.question = zone.whole;
+    let n_records = u32::from(count(6)) + u32::from(count(8));
+    let mut extras = Extras::default();
+    let is_read = (0..n_records).try_for_each(|_| cursor.record().map(drop));
+    let is_read = is_read.and_then(|()| cursor.additional(count(10), &mut extras));
+    head.edns = extras.edns;
+    let reading = match is_read {
+        Some(()) if extras.edns_version > 0 => return Reading::Failed(head, Rcode::BadVers),
+        // Zones of another class are not ours.
+        Some(()) if zone.rtype == rtype::SOA && zone.class == CLASS_IN => Reading::Update(head, zone.name),
+        Some(()) if zone.rtype == rtype::SOA => Reading::Failed(head, Rcode::NotAuth),
+        Some(()) => Reading::Failed(head, Rcode::FormErr),
+        None => return Reading::Failed(head, Rcode::FormErr),
+    };
+    match extras.tsig {
+        Some(tsig) => Reading::Signed(tsig, Box::new(reading)),
+        None => reading,
+    }
 }
 
 /// Decides on a well-formed query.
@@ -220,6 +253,12 @@ impl<'a> Cursor<'a> {
             let record = self.record()?;
             extras.serial = serial(&record);
         }
+        self.additional(n_additional, &mut extras)?;
+        Some(extras)
+    }
+
+    /// Reads the additional section, with which a message ends.
+    fn additional(&mut self, n_additional: u16, extras: &mut Extras<'a>) -> Option<()> {
         for number in 1..=n_additional {
             let at = self.at;
             let record = self.record()?;
@@ -236,7 +275,7 @@ impl<'a> Cursor<'a> {
                 _ => {}
             }
         }
-        (self.at == self.packet.len()).then_some(extras)
+        (self.at == self.packet.len()).then_some(())
     }
 }
 
@@ -289,37 +328,9 @@ fn tsig<'a>(packet: &[u8], at: usize, record: &Raw<'a>) -> Option<Tsig<'a>> {
     let other_length = data.number()?;
     data.take(usize::from(other_length))?;
     let time = u64::from_be_bytes([0, 0, t0, t1, t2, t3, t4, t5]);
-    let key = expand(packet, at)?;
+    let (key, _) = Name::from_message(packet, at)?;
     let tsig = Tsig { at, key, algorithm, time, fudge, mac, original_id, rest };
     (data.at == record.data.len()).then_some(tsig)
-}
-
-/// Reads the name at `at`, which may end in a pointer to something earlier.
-fn expand(packet: &[u8], mut at: usize) -> Option<Name> {
-    let mut wire = Vec::new();
-    let mut earlier_than = at;
-    while wire.len() < NAME_MAX {
-        let length = usize::from(*packet.get(at)?);
-        match length {
-            0..=LABEL_MAX => {
-                wire.extend_from_slice(packet.get(at..=at + length)?);
-                at += 1 + length;
-                if length == 0 {
-                    return Name::from_wire(&wire);
-                }
-            }
-            192..=255 => {
-                at = (length & 0x3f) << 8 | usize::from(*packet.get(at + 1)?);
-                // Every pointer goes back, so that following them ends.
-                if at >= earlier_than {
-                    return None;
-                }
-                earlier_than = at;
-            }
-            _ => return None,
-        }
-    }
-    None
 }
 
 #[cfg(test)]

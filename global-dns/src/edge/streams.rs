@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use super::transfer::{Plan, pack};
+use super::update::Desk;
 use crate::fast::now;
 use crate::metrics::Metrics;
 use crate::node::Node;
@@ -48,6 +49,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     snapshot: Arc<ArcSwap<Snapshot>>,
     node: Node,
+    desk: Desk,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -69,12 +71,13 @@ pub(crate) async fn run(
         // A full house closes the door at once, so that the client asks another server.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { continue };
         let (snapshot, mut node, turns) = (Arc::clone(&snapshot), node.clone(), Arc::clone(&turns));
+        let mut desk = desk.clone();
         let (metrics, mut stop) = (metrics.clone(), stop.clone());
         tokio::spawn(async move {
             metrics.connections.increment(1);
             tokio::select! {
                 // How a connection ends interests nobody: clients come and go.
-                _ = converse(stream, peer, &snapshot, &mut node, &turns, &metrics) => {}
+                _ = converse(stream, peer, &snapshot, &mut node, &mut desk, &turns, &metrics) => {}
                 _ = stop.wait_for(|stop| *stop) => {}
             }
             metrics.connections.decrement(1);
@@ -88,6 +91,7 @@ async fn converse(
     peer: SocketAddr,
     snapshot: &ArcSwap<Snapshot>,
     node: &mut Node,
+    desk: &mut Desk,
     turns: &Semaphore,
     metrics: &Metrics,
 ) -> io::Result<()> {
@@ -103,6 +107,13 @@ async fn converse(
         match respond(&current, &packet, client, Transport::Tcp, &node.speaker(now()), &mut out[2..]) {
             None => return Ok(()),
             Some(Reply::Message { length, rcode }) => {
+                metrics.answered(Transport::Tcp, rcode, 1);
+                let prefix = u16::try_from(length).map_err(io::Error::other)?;
+                out[..2].copy_from_slice(&prefix.to_be_bytes());
+                write(&mut stream, &out[..2 + length]).await?;
+            }
+            Some(Reply::Update(pending)) => {
+                let (length, rcode) = desk.settle(pending, node, &mut out[2..]).await;
                 metrics.answered(Transport::Tcp, rcode, 1);
                 let prefix = u16::try_from(length).map_err(io::Error::other)?;
                 out[..2].copy_from_slice(&prefix.to_be_bytes());

@@ -4,11 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use koinon_types::names::{AnswerReport, Check, EndpointProbe, NameTable, Probe, ProbeOutcome};
+use koinon_types::names::{
+    AnswerReport, Check, EndpointProbe, NameTable, Probe, ProbeOutcome, Secret, TsigAlgorithm, TsigKey,
+    UpdateCode, UpdateGrant, UpdateOutcome, Updates,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
 
 use super::*;
+use crate::edge::tsig::Signer;
 use crate::snapshot::tests::support::{query, record, show, zone};
 
 /// Longer than anything here takes on a busy machine.
@@ -196,4 +200,59 @@ async fn a_client_that_breaks_off_or_lies_about_lengths_harms_nobody() {
     // A message without a header deserves no answer, only the end of the connection.
     assert_eq!(tokio::time::timeout(SOON, empty.read(&mut [0; 9])).await.unwrap().unwrap(), 0);
     assert_eq!(tcp(server, &[query("shop.global.example", "A")]).await, ["REFUSED"]);
+}
+
+#[tokio::test]
+async fn an_update_is_answered_when_its_change_is_served() {
+    let mut served = serve();
+    let server = served.running.address();
+    let key = TsigKey {
+        name: "updater".into(),
+        algorithm: TsigAlgorithm::HmacSha256,
+        secret: Secret::new(vec![1; 32]),
+    };
+    let grant = UpdateGrant { key: key.clone(), network: None, names: Vec::new(), types: Vec::new() };
+    let table = |generation: u64, records: &str| {
+        let mut zone = zone("example", records);
+        zone.updates = Updates { generation: generation.cast_signed(), allow: vec![grant.clone()] };
+        Arc::new(NameTable { generation, zones: vec![zone], records: Vec::new() })
+    };
+    served.table.send_replace(table(1, ""));
+    served.answers.recv().await.unwrap();
+
+    let mut packet = b"\xab\xcd\x28\0\0\x01\0\0\0\0\0\0\x07example\0\0\x06\0\x01".to_vec();
+    let mut signer = Signer::new(&key).unwrap();
+    let length = packet.len();
+    packet.resize(length + signer.room(), 0);
+    let length = signer.sign(&mut packet, length, now());
+    packet.truncate(length);
+
+    let mut updates = served.running.updates().unwrap();
+    let asking = tokio::spawn({
+        let packet = packet.clone();
+        async move { udp(server, &packet).await }
+    });
+    let request = updates.recv().await.unwrap();
+    assert_eq!(request.message.message, packet);
+    // What this server serves then is not the change yet; the next table is.
+    served.table.send_replace(table(2, ""));
+    served.answers.recv().await.unwrap();
+    request.answer.send(UpdateOutcome { code: UpdateCode::NoError, generation: Some(3) }).unwrap();
+    tokio::task::yield_now().await;
+    assert!(!asking.is_finished());
+    served.table.send_replace(table(3, "www.example 60 A 192.0.2.1"));
+    assert!(asking.await.unwrap().starts_with("NOERROR"));
+    assert!(udp(server, &query("www.example", "A")).await.starts_with("NOERROR aa"));
+
+    for (code, wanted) in [(UpdateCode::YxRrset, "YXRRSET"), (UpdateCode::NotZone, "NOTZONE")] {
+        let asking = tokio::spawn({
+            let packet = packet.clone();
+            async move { tcp(server, &[packet]).await }
+        });
+        updates.recv().await.unwrap().answer.send(UpdateOutcome::failed(code)).unwrap();
+        assert!(asking.await.unwrap()[0].starts_with(wanted));
+    }
+    // Nobody is there to apply it.
+    drop(updates);
+    assert!(tcp(server, &[packet]).await[0].starts_with("SERVFAIL"));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use koinon_types::names::{NameServer, Soa, StaticRecord, Transfer, Zone};
+use koinon_types::names::{NameServer, Soa, StaticRecord, Transfer, Updates, Zone};
 
 use super::lines::{Entry, entries, word};
 use super::{Refusal, ZoneFile};
@@ -184,6 +184,7 @@ impl Reader {
                 name_servers: Vec::new(),
                 records: Vec::new(),
                 transfer: Transfer::default(),
+                updates: Updates::default(),
                 signing: None,
             },
             lines: Vec::new(),

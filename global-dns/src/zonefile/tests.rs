@@ -1,6 +1,6 @@
 //! Zone files from the standards and with what people write, read; and any zone written and read again.
 
-use koinon_types::names::{NameServer, Soa, StaticRecord, Transfer, Zone};
+use koinon_types::names::{NameServer, Soa, StaticRecord, Transfer, Updates, Zone};
 use proptest::prelude::*;
 
 use super::*;
@@ -329,6 +329,7 @@ fn zones() -> impl Strategy<Value = Zone> {
             ],
             records: records.collect(),
             transfer: Transfer::default(),
+            updates: Updates::default(),
             signing: None,
         }
     })

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! host /koinon/names ─► table ─► DNS server ─► reports ─► host /koinon/reports
+//!                                 └─► updates of zones ─► host /koinon/updates
 //! ```
 //! A node keeps the last table in its folder, so it starts and goes on without the host, and keeps probing.
 
@@ -24,6 +25,7 @@ use super::observe;
 use super::pages::{self, Pages};
 use super::private::make_private;
 use super::table_page::{NAMES, News};
+use super::updates;
 use crate::host::Host;
 
 /// Waits after a failure to reach the host, the first and the longest: changes arrive soon after it is back.
@@ -80,13 +82,16 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
     let (stop, stopped) = watch::channel(false);
     let config = dns::config(&serving, &node, data_dir).context("--node")?;
-    let running = serve::start(config, follow, probe_sender, answer_sender, stopped)
+    let mut running = serve::start(config, follow, probe_sender, answer_sender, stopped)
         .context("serve names; choose another address with --dns-listen")?;
     let address = running.address();
-    let snapshots = running.snapshots();
+    let (snapshots, updates) = (running.snapshots(), running.updates());
     let (mut server, mut links) = (JoinSet::new(), JoinSet::new());
     server.spawn(running.run());
     links.spawn(follow_host(host.clone(), table));
+    if let Some(requests) = updates {
+        links.spawn(updates::forward(host.clone(), requests));
+    }
     if let Some((listener, metrics)) = scrapers {
         let missing = move || {
             let has_names = snapshots().table().generation > 0;

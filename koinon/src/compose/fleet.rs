@@ -13,7 +13,7 @@ use koinon_controllers::fleet::Fleet;
 use koinon_controllers::members::{self, Settings};
 use koinon_controllers::observations::{self, Observations};
 use koinon_controllers::vantages::{self, Vantages};
-use koinon_controllers::{delivery, names, placement};
+use koinon_controllers::{delivery, names, placement, updates};
 use koinon_syncer::session;
 use koinon_types::sync::DesiredSet;
 use tokio::sync::{mpsc, watch};
@@ -63,6 +63,9 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
         table: dns.table,
     };
     tasks.spawn("names", finishes(names::run(links, stop.clone())));
+    let links =
+        updates::Links { client: server.client(updates::MANAGER), table: dns.follow, requests: dns.updates };
+    tasks.spawn("updates", finishes(updates::run(links, stop.clone())));
     let links = members::Links {
         client: server.client("members"),
         fleet,

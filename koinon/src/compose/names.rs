@@ -8,11 +8,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use koinon_api_server::request::Query;
 use koinon_api_server::{Grant, Page, Visit};
+use koinon_controllers::updates::Request;
 use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Running};
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
-use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
+use koinon_types::names::{AnswerReport, NameTable, NameTableReceiver, NameTableSender, ProbeReport};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use super::dns;
 use super::host::Settings;
 use super::table_page;
+use super::updates::{Intake, UPDATES};
 
 /// Where an answer is explained.
 const RESOLVE: &str = "/koinon/resolve";
@@ -32,7 +34,7 @@ const REPORTS_BYTES_MAX: usize = 32 << 20;
 
 /// What the DNS nodes may do.
 pub(super) fn grant() -> Grant {
-    let paths = vec![("get", table_page::NAMES), ("post", REPORTS_PATH)];
+    let paths = vec![("get", table_page::NAMES), ("post", REPORTS_PATH), ("post", UPDATES)];
     Grant { role: "koinon:dns-node", group: NODES.1, paths }
 }
 
@@ -60,6 +62,10 @@ pub(super) struct Ends {
     pub(super) probes: mpsc::Receiver<ProbeReport>,
     /// What is answered.
     pub(super) answers: mpsc::Receiver<AnswerReport>,
+    /// The table as it is published.
+    pub(super) follow: NameTableReceiver,
+    /// Updates that the table admits.
+    pub(super) updates: mpsc::Receiver<Request>,
     /// What other nodes and people ask.
     pub(super) pages: Vec<Page>,
 }
@@ -74,18 +80,22 @@ pub(super) fn start(
 ) -> anyhow::Result<(Ends, Option<Running>)> {
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
-    let mut pages = vec![
-        table_page::page(follow.clone(), epoch()),
-        reports_page(probe_sender.clone(), answer_sender.clone()),
-    ];
+    let (intake, updates) = Intake::new(follow.clone());
+    let reports = reports_page(probe_sender.clone(), answer_sender.clone());
+    let pages = vec![table_page::page(follow.clone(), epoch()), reports, intake.page()];
+    let mut ends = Ends { table, probes, answers, follow: follow.clone(), updates, pages };
     let Some(serving) = &settings.serving else {
-        return Ok((Ends { table, probes, answers, pages }, None));
+        return Ok((ends, None));
     };
     let config = dns::config(serving, VANTAGE, settings.data_dir.clone())?;
-    let running = serve::start(config, follow, probe_sender, answer_sender, stop)
+    let mut running = serve::start(config, follow, probe_sender, answer_sender, stop)
         .context("serve names; choose another address with --dns-listen, or --dns=off")?;
-    pages.push(resolve_page(&running));
-    Ok((Ends { table, probes, answers, pages }, Some(running)))
+    if let Some(requests) = running.updates() {
+        // It ends with the server, whose requests it reads.
+        tokio::spawn(intake.run(requests));
+    }
+    ends.pages.push(resolve_page(&running));
+    Ok((ends, Some(running)))
 }
 
 /// The page behind `koinon resolve`.
@@ -132,7 +142,7 @@ fn epoch() -> u64 {
     epoch
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -46,7 +46,7 @@ spec:
 /// Two busy cores.
 const SOON: Duration = Duration::from_secs(20);
 
-struct Node {
+pub(super) struct Node {
     name: &'static str,
     folder: PathBuf,
     address: Address,
@@ -55,7 +55,7 @@ struct Node {
 }
 
 impl Node {
-    fn start(world: &World, host: &Host, name: &'static str) -> Result<Self> {
+    pub(super) fn start(world: &World, host: &Host, name: &'static str) -> Result<Self> {
         let kubeconfig = host.data_folder().join("dns-node.kubeconfig");
         let mut node =
             Self { name, folder: world.room(name)?, address: Address::claim()?, kubeconfig, process: None };
@@ -81,7 +81,7 @@ impl Node {
         Ok(())
     }
 
-    fn dns(&self) -> SocketAddr {
+    pub(super) fn dns(&self) -> SocketAddr {
         self.address.port(5353)
     }
 

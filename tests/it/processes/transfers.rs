@@ -16,7 +16,7 @@ use koinon_tests::host::Host;
 use koinon_tests::world::story;
 use koinon_types::names::{
     Endpoint, EndpointState, Grant, NameServer, NameTable, OnAllDown, RecordRef, Secret, Soa, Target,
-    Transfer, TsigAlgorithm, TsigKey, Ttl, Zone,
+    Transfer, TsigAlgorithm, TsigKey, Ttl, Updates, Zone,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
@@ -215,6 +215,7 @@ fn large(n_names: usize) -> NameTable {
         name_servers: vec![NameServer { name: "ns.example.net".to_owned(), addresses: Vec::new() }],
         records: Vec::new(),
         transfer: Transfer { allow: vec![Grant::With(key)], notify: Vec::new() },
+        updates: Updates::default(),
         signing: None,
     };
     NameTable { generation: 1, zones: vec![zone], records: (0..n_names).map(name).collect() }

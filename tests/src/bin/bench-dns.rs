@@ -24,7 +24,7 @@ use koinon_tests::load::threads::cpu_time;
 use koinon_tests::world::World;
 use koinon_types::names::{
     AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Transfer,
-    Ttl, Zone,
+    Ttl, Updates, Zone,
 };
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -295,6 +295,7 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         name_servers: Vec::new(),
         records: Vec::new(),
         transfer: Transfer::default(),
+        updates: Updates::default(),
         signing: None,
     };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();

@@ -32,6 +32,8 @@ fn valid(kind: &str) -> Value {
                 "allow": [{"cidr": "192.0.2.0/24", "keyRef": {"namespace": "dns", "name": "secondary"}}],
                 "notify": [{"address": "192.0.2.53"}],
             },
+            "updates": {"allow": [{"keyRef": {"namespace": "dns", "name": "updater"}, "cidr": "192.0.2.0/24",
+                                   "names": ["*.dyn"], "types": ["TXT"]}]},
         }),
         "GlobalRecord" => json!({
             "host": "shop.global.example",

@@ -62,14 +62,7 @@ fn peer(wire: &v1alpha1::TransferPeer, path: &str, errors: &mut Vec<FieldError>)
     key(wire.key_ref.as_ref(), path, errors);
     let network = match wire.cidr.as_str() {
         "" => None,
-        text => match text.parse::<Network>() {
-            Ok(network) => Some(network),
-            Err(InvalidNetwork(_)) => {
-                let accepted = "must be a range of addresses written with its first, such as 192.0.2.0/24 or 2001:db8::/32";
-                errors.push(FieldError::invalid(format!("{path}.cidr"), text, accepted));
-                return None;
-            }
-        },
+        text => Some(network(text, path, errors)?),
     };
     match (network, wire.key_ref.clone()) {
         (Some(network), None) => Some(CheckedPeer::From(network)),
@@ -77,6 +70,19 @@ fn peer(wire: &v1alpha1::TransferPeer, path: &str, errors: &mut Vec<FieldError>)
         (Some(network), Some(key)) => Some(CheckedPeer::Both(network, key)),
         (None, None) => {
             errors.push(FieldError::required(path, "cidr, keyRef or both: nobody may copy a zone unnamed"));
+            None
+        }
+    }
+}
+
+/// The range of addresses in the field `cidr` of `path`, or a finding.
+pub(super) fn network(text: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<Network> {
+    match text.parse::<Network>() {
+        Ok(network) => Some(network),
+        Err(InvalidNetwork(_)) => {
+            let accepted =
+                "must be a range of addresses written with its first, such as 192.0.2.0/24 or 2001:db8::/32";
+            errors.push(FieldError::invalid(format!("{path}.cidr"), text, accepted));
             None
         }
     }

@@ -1,5 +1,6 @@
 //! DNS zones, from wire to the name table's shape.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use koinon_machinery::validate::FieldError;
@@ -8,6 +9,7 @@ use koinon_model::served_name::Host;
 use serde_json::Value;
 
 use super::transfer::{CheckedTransfer, transfer};
+use super::updates::{CheckedUpdater, updates};
 use super::{Invalid, name, parts, seconds, selector, unless};
 use crate::dns::name::{Base, Name};
 use crate::dns::rdata::{self, InvalidRdata};
@@ -15,15 +17,17 @@ use crate::dns::rtype;
 use crate::{names, v1alpha1};
 
 /// Time to live of a static record that gives none.
-const RECORD_TTL_SECONDS: i64 = 300;
+pub const RECORD_TTL_SECONDS: u32 = 300;
 
 /// A zone whose every part makes sense.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedZone {
-    /// The zone as the name table carries it, but for its transfers.
+    /// The zone as the name table carries it, but for its transfers and updates.
     pub zone: names::Zone,
     /// Its transfers, whose keys are still to be read.
     pub transfer: CheckedTransfer,
+    /// Who may change it by DNS updates, whose keys are still to be read.
+    pub updates: Vec<CheckedUpdater>,
     /// The apex.
     pub apex: Host,
     /// The namespaces whose records may lie in it; an empty selector means all.
@@ -49,15 +53,17 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
     let Some(apex) = apex else { return Err(errors) };
     let name_servers = name_servers(&spec.name_servers, &apex, &mut errors);
     let records = records(&spec.records, &apex, &mut errors);
+    let updates = updates(spec.updates.as_ref(), &apex, &mut errors);
     let zone = names::Zone {
         apex: apex.to_string(),
         soa,
         name_servers,
         records,
         transfer: names::Transfer::default(),
+        updates: names::Updates { generation: meta.generation, allow: Vec::new() },
         signing: None,
     };
-    unless(errors, CheckedZone { zone, transfer, apex, allowed_namespaces })
+    unless(errors, CheckedZone { zone, transfer, updates, apex, allowed_namespaces })
 }
 
 fn soa(wire: &v1alpha1::Soa, errors: &mut Vec<FieldError>) -> names::Soa {
@@ -123,12 +129,13 @@ fn records(
     for (index, record) in wire.iter().enumerate() {
         let path = format!("spec.records[{index}]");
         let Some(owner) = owner(&record.name, apex, &format!("{path}.name"), errors) else { continue };
-        let Some(number) = number(&record.kind, &path, errors) else { continue };
+        let Some(number) = number(&record.kind, &format!("{path}.type"), errors) else { continue };
         let data = data(number, &record.data, &origin, &path, errors);
         checked.push(Checked { index, owner, number, data, ttl: record.ttl_seconds });
     }
+    let neighbours = Neighbours::of(&checked);
     for (place, record) in checked.iter().enumerate() {
-        let (field, accepted) = match clash(&checked, place, apex) {
+        let (field, accepted) = match clash(&checked, &neighbours, place, apex) {
             None => continue,
             Some(Clash::Type(accepted)) => ("type", accepted.to_owned()),
             Some(Clash::Occluded(above)) => {
@@ -142,7 +149,7 @@ fn records(
     let told = |record: Checked| names::StaticRecord {
         name: record.owner.to_string(),
         kind: rdata::type_text(record.number),
-        ttl: seconds(record.ttl.unwrap_or(RECORD_TTL_SECONDS)),
+        ttl: record.ttl.map_or(RECORD_TTL_SECONDS, seconds),
         data: record.data.unwrap_or_default(),
     };
     checked.into_iter().map(told).collect()
@@ -159,6 +166,33 @@ struct Checked {
     ttl: Option<i64>,
 }
 
+/// Records by owner, so that a zone of thousands is checked in the time of one look at each.
+struct Neighbours<'a> {
+    /// The places of a name's records, in order.
+    at: BTreeMap<&'a Host, Vec<usize>>,
+    /// Names whose names below are redirected.
+    redirected: BTreeMap<&'a str, &'a Host>,
+}
+
+impl<'a> Neighbours<'a> {
+    fn of(records: &'a [Checked]) -> Self {
+        let (mut at, mut redirected) = (BTreeMap::<_, Vec<usize>>::new(), BTreeMap::new());
+        for (place, Checked { owner, number, .. }) in records.iter().enumerate() {
+            at.entry(owner).or_default().push(place);
+            if *number == rtype::DNAME {
+                redirected.insert(owner.as_str(), owner);
+            }
+        }
+        Self { at, redirected }
+    }
+
+    /// The redirected name above this one.
+    fn above(&self, owner: &Host) -> Option<&'a Host> {
+        let text = owner.as_str();
+        text.match_indices('.').find_map(|(dot, _)| self.redirected.get(&text[dot + 1..]).copied())
+    }
+}
+
 /// Why a record cannot stand where it does.
 enum Clash<'a> {
     /// Its type, with what would be accepted.
@@ -168,27 +202,25 @@ enum Clash<'a> {
 }
 
 /// What keeps a record from standing among the others.
-fn clash<'a>(records: &'a [Checked], place: usize, apex: &Host) -> Option<Clash<'a>> {
+fn clash<'a>(
+    records: &'a [Checked],
+    neighbours: &Neighbours<'a>,
+    place: usize,
+    apex: &Host,
+) -> Option<Clash<'a>> {
     let Checked { owner, number, .. } = &records[place];
     let is_apex = owner == apex;
-    let beside = |kind: u16| {
-        let mut others = records.iter().enumerate();
-        others.any(|(other, record)| other != place && record.owner == *owner && record.number == kind)
-    };
-    let is_first = |kind: u16| {
-        let mut same = records.iter().filter(|record| record.owner == *owner && record.number == kind);
-        same.next().is_some_and(|first| first.index == records[place].index)
-    };
-    let below = |record: &&Checked| {
-        record.number == rtype::DNAME && record.owner != *owner && owner.is_within(&record.owner)
-    };
-    let is_alone = records.iter().filter(|record| record.owner == *owner).count() == 1;
-    if let Some(above) = records.iter().find(below) {
-        return Some(Clash::Occluded(&above.owner));
+    let here = neighbours.at.get(owner).map_or(&[][..], Vec::as_slice);
+    let beside = |kind: u16| here.iter().any(|other| *other != place && records[*other].number == kind);
+    let is_first = |kind: u16| here.iter().find(|other| records[**other].number == kind) == Some(&place);
+    if let Some(above) = neighbours.above(owner) {
+        return Some(Clash::Occluded(above));
     }
     let is_wildcard = owner.as_str().starts_with("*.");
     let accepted = match *number {
-        rtype::CNAME if is_apex || !is_alone => "a CNAME stands alone at its name, and never at the apex",
+        rtype::CNAME if is_apex || here.len() > 1 => {
+            "a CNAME stands alone at its name, and never at the apex"
+        }
         rtype::NS if is_apex => {
             return Some(Clash::Type(
                 "must be another type: the apex's name servers stand in spec.nameServers",
@@ -206,21 +238,20 @@ fn clash<'a>(records: &'a [Checked], place: usize, apex: &Host) -> Option<Clash<
 }
 
 /// The number of a record's type, or a finding.
-fn number(kind: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<u16> {
-    let at = format!("{path}.type");
+pub(super) fn number(kind: &str, path: &str, errors: &mut Vec<FieldError>) -> Option<u16> {
     match rdata::type_number(kind) {
         Ok(number) => return Some(number),
-        Err(InvalidRdata::NotHere { reason, .. }) => errors.push(FieldError::invalid(at, kind, reason)),
+        Err(InvalidRdata::NotHere { reason, .. }) => errors.push(FieldError::invalid(path, kind, reason)),
         Err(_) => {
             let accepted = [&rdata::mnemonics()[..], &["TYPE<number>"]].concat();
-            errors.push(FieldError::not_supported(at, kind, &accepted));
+            errors.push(FieldError::not_supported(path, kind, &accepted));
         }
     }
     None
 }
 
-/// The absolute name of a record's owner.
-fn owner(text: &str, apex: &Host, path: &str, errors: &mut Vec<FieldError>) -> Option<Host> {
+/// The absolute name of a record's owner, or a finding.
+pub(super) fn owner(text: &str, apex: &Host, path: &str, errors: &mut Vec<FieldError>) -> Option<Host> {
     let absolute = match text {
         "@" => return Some(apex.clone()),
         absolute if absolute.ends_with('.') => absolute.to_owned(),

@@ -105,6 +105,37 @@ impl Name {
         Some(Self(wire.to_ascii_lowercase().into_boxed_slice()))
     }
 
+    /// Reads the name at `at` of a message, whose end may be a pointer to something earlier (RFC 1035 §4.1.4).
+    ///
+    /// Shape: the name and where what follows it begins.
+    pub fn from_message(message: &[u8], at: usize) -> Option<(Self, usize)> {
+        let mut wire = Vec::new();
+        let (mut at, mut earlier_than, mut after) = (at, at, None);
+        while wire.len() < NAME_MAX {
+            let length = usize::from(*message.get(at)?);
+            match length {
+                0..=LABEL_MAX => {
+                    wire.extend_from_slice(message.get(at..=at + length)?);
+                    at += 1 + length;
+                    if length == 0 {
+                        return Some((Self::from_wire(&wire)?, after.unwrap_or(at)));
+                    }
+                }
+                192..=255 => {
+                    after = after.or(Some(at + 2));
+                    at = (length & 0x3f) << 8 | usize::from(*message.get(at + 1)?);
+                    // Every pointer goes back, so that following them ends.
+                    if at >= earlier_than {
+                        return None;
+                    }
+                    earlier_than = at;
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
     /// The wire bytes, the final zero included.
     pub fn wire(&self) -> &[u8] {
         &self.0

@@ -148,6 +148,17 @@ pub fn parse_at(number: u16, data: &str, base: Base<'_>) -> Result<Rdata, Invali
     structure(number, &bytes.ok_or_else(|| syntax(data, form))?, data)
 }
 
+/// Reads the data that lies in these bytes of a message, with names as its sender may have compressed them.
+///
+/// Shape: `None` when it is not data of this type.
+pub fn received(number: u16, message: &[u8], place: std::ops::Range<usize>) -> Option<Rdata> {
+    let message = message.get(..place.end)?;
+    match grammar::find(number).filter(|kind| !kind.parts.is_empty()) {
+        None => Some(Rdata::opaque(message.get(place.start..)?)),
+        Some(kind) => structure(number, &grammar::expand(kind.parts, message, place.start)?, "").ok(),
+    }
+}
+
 /// Writes data as a master file does: names with their final dot, types without a mnemonic in the generic form.
 pub fn text(number: u16, rdata: &Rdata) -> String {
     let bytes = rdata.wire();

@@ -121,7 +121,7 @@ impl ZoneChange {
         let (old, new) = (&old[n_before..], &new[n_before..]);
         let n_behind = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
         let records = new[..new.len() - n_behind].to_vec();
-        Self { zone: with_records(after, records), n_before, n_behind }
+        Self { zone: Zone { records, ..after.clone() }, n_before, n_behind }
     }
 
     fn apply(self, before: &NameTable) -> Result<Zone, Foreign> {
@@ -130,20 +130,7 @@ impl ZoneChange {
         let old = old.map_or(&[][..], |zone| &zone.records);
         let behind = old.len().checked_sub(n_behind).filter(|&at| at >= n_before).ok_or(Foreign)?;
         let records = [&old[..n_before], &zone.records, &old[behind..]].concat();
-        Ok(with_records(&zone, records))
-    }
-}
-
-/// The zone with other static records.
-fn with_records(zone: &Zone, records: Vec<super::StaticRecord>) -> Zone {
-    let Zone { apex, soa, name_servers, records: _, transfer, signing } = zone;
-    Zone {
-        apex: apex.clone(),
-        soa: soa.clone(),
-        name_servers: name_servers.clone(),
-        records,
-        transfer: transfer.clone(),
-        signing: signing.clone(),
+        Ok(Zone { records, ..zone })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod health;
 mod record;
+mod updates;
 mod zone;
 
 pub use health::{
@@ -13,6 +14,7 @@ pub use record::{
     AddressEndpoint, Answer, EndpointStatus, Endpoints, GlobalRecordSpec, GlobalRecordStatus, ObjectEndpoint,
     Route, TtlSeconds, WeightSource, Weighted,
 };
+pub use updates::{Updater, Updates};
 pub use zone::{
     AllowedNamespaces, DnsZoneSpec, DnsZoneStatus, NameServer, NotifyTarget, Soa, StaticRecord, Transfer,
     TransferPeer,

@@ -46,7 +46,7 @@ fn reads_a_question_with_its_case_and_edns() {
 
 #[test]
 fn other_opcodes_are_not_implemented_and_nothing_of_them_is_repeated() {
-    for opcode in 1..16u8 {
+    for opcode in (1..16u8).filter(|opcode| *opcode != OPCODE_UPDATE) {
         let packet = packet([opcode << 3 | 1, 0x10], [1, 0, 0, 0], &[&question(6, 1)]);
         let Reading::Failed(head, Rcode::NotImp) = read(&packet) else { panic!("opcode {opcode}") };
         assert!(head.question.is_empty());

@@ -10,7 +10,7 @@ use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
-    StaticRecord, Target, Transfer, Ttl, Zone,
+    StaticRecord, Target, Transfer, Ttl, Updates, Zone,
 };
 
 use crate::cookies::{CookieSecret, Keys};
@@ -46,6 +46,7 @@ pub(crate) fn zone(apex: &str, lines: &str) -> Zone {
         name_servers: vec![NameServer { name: "ns.elsewhere".into(), addresses: Vec::new() }],
         records: records.collect(),
         transfer: Transfer::default(),
+        updates: Updates::default(),
         signing: None,
     }
 }
@@ -145,7 +146,7 @@ pub(crate) fn exchange(
             out.truncate(length);
             Some(out)
         }
-        Reply::Transfer(_) => panic!("a transfer is more than one response"),
+        Reply::Transfer(_) | Reply::Update(_) => panic!("it is not answered at once"),
     }
 }
 

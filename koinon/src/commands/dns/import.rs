@@ -102,6 +102,7 @@ fn spec(zone: &Zone) -> v1alpha1::DnsZoneSpec {
         records: zone.records.iter().map(record).collect(),
         allowed_namespaces: None,
         transfer: None,
+        updates: None,
     }
 }
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{check, valid};
-use crate::convert::{CheckedPeer, CheckedTarget, CheckedTransfer, dns_zone};
-use crate::names::Network;
+use crate::convert::{CheckedPeer, CheckedTarget, CheckedTransfer, CheckedUpdater, dns_zone};
+use crate::names::{Network, UpdateNames};
 use crate::v1alpha1::SecretRef;
 
 #[test]
@@ -63,6 +63,37 @@ fn every_mistake_in_a_zone_names_its_field() {
             "a text",
         ),
         (kind, "/dnssec", json!({"enabled": true}), "spec.dnssec", "unknown field"),
+    ]);
+}
+
+#[test]
+fn every_mistake_in_who_may_update_a_zone_names_its_field() {
+    let kind = "DnsZone";
+    check(vec![
+        (kind, "/updates/allow/0/keyRef", Value::Null, "spec.updates.allow[0].keyRef", "name, namespace"),
+        (
+            kind,
+            "/updates/allow/0/keyRef/name",
+            json!("A b"),
+            "spec.updates.allow[0].keyRef.name",
+            "subdomain",
+        ),
+        (kind, "/updates/allow/0/cidr", json!("192.0.2.1"), "spec.updates.allow[0].cidr", "192.0.2.0/24"),
+        (
+            kind,
+            "/updates/allow/0/names/0",
+            json!("a.example."),
+            "spec.updates.allow[0].names[0]",
+            "lie in the zone",
+        ),
+        (kind, "/updates/allow/0/types/0", json!("SPF"), "spec.updates.allow[0].types[0]", "CNAME"),
+        (
+            kind,
+            "/updates/allow/0/types/0",
+            json!("SOA"),
+            "spec.updates.allow[0].types[0]",
+            "the zone's `soa`",
+        ),
     ]);
 }
 
@@ -204,4 +235,31 @@ fn transfers_keep_what_has_to_fit_together() {
     let target = |address: &str, key| CheckedTarget { address: address.parse().expect("an address"), key };
     assert_eq!(told.notify, [target("192.0.2.53:53", None), target("[2001:db8::53]:5353", Some(secret))]);
     assert_eq!(zone(Value::Null), CheckedTransfer::default());
+}
+
+#[test]
+fn who_may_update_a_zone_is_told_in_absolute_names_and_numbers() {
+    let mut object = valid("DnsZone");
+    let key = json!({"namespace": "dns", "name": "updater"});
+    object["spec"]["updates"]["allow"] = json!([
+        {"keyRef": key, "names": ["@", "www", "*.dyn", "*", "a.global.example."], "types": ["txt", "TYPE65400"]},
+        {"keyRef": key, "cidr": "192.0.2.0/24"},
+    ]);
+    object["metadata"]["generation"] = json!(7);
+    let told = dns_zone(&object).expect("valid");
+    assert_eq!(told.zone.updates.generation, 7);
+    let exactly = |name: &str| UpdateNames::Exactly(name.to_owned());
+    let below = |name: &str| UpdateNames::Below(name.to_owned());
+    let names = vec![
+        exactly("global.example"),
+        exactly("www.global.example"),
+        below("dyn.global.example"),
+        below("global.example"),
+        exactly("a.global.example"),
+    ];
+    let secret = SecretRef { namespace: "dns".into(), name: "updater".into() };
+    let network = Some("192.0.2.0/24".parse().expect("a network"));
+    let some = CheckedUpdater { key: secret.clone(), network: None, names, types: vec![16, 65400] };
+    let all = CheckedUpdater { key: secret, network, names: Vec::new(), types: Vec::new() };
+    assert_eq!(told.updates, [some, all]);
 }

@@ -195,23 +195,7 @@ pub(super) fn divide<'a>(parts: &[Part], bytes: &'a [u8]) -> Option<Vec<&'a [u8]
     let mut left = bytes;
     let mut slices = Vec::with_capacity(parts.len());
     for part in parts {
-        let length = match part {
-            Part::U8 => 1,
-            Part::U16 => 2,
-            Part::Ipv4 => 4,
-            Part::Ipv6 => 16,
-            Part::Compressible | Part::Name => wire_length(left)?,
-            Part::String => 1 + usize::from(*left.first()?),
-            Part::Tag => {
-                let length = 1 + usize::from(*left.first()?);
-                let is_word = left.get(1..length)?.iter().all(u8::is_ascii_alphanumeric);
-                (is_word && length > 1).then_some(length)?
-            }
-            Part::Strings => strings(left).filter(|strings| !strings.is_empty()).map(|_| left.len())?,
-            Part::Hex | Part::Base64 => (!left.is_empty()).then_some(left.len())?,
-            Part::Rest | Part::Params => left.len(),
-        };
-        let (slice, after) = left.split_at_checked(length)?;
+        let (slice, after) = left.split_at_checked(length(*part, left)?)?;
         slices.push(slice);
         left = after;
     }
@@ -236,6 +220,59 @@ pub(super) fn lower_names(parts: &[Part], bytes: &[u8]) -> Option<Vec<u8>> {
         | Part::Params => slice.to_vec(),
     });
     Some(lower.collect::<Vec<_>>().concat())
+}
+
+/// How many bytes of `left` this part takes.
+fn length(part: Part, left: &[u8]) -> Option<usize> {
+    Some(match part {
+        Part::U8 => 1,
+        Part::U16 => 2,
+        Part::Ipv4 => 4,
+        Part::Ipv6 => 16,
+        Part::Compressible | Part::Name => wire_length(left)?,
+        Part::String => 1 + usize::from(*left.first()?),
+        Part::Tag => {
+            let length = 1 + usize::from(*left.first()?);
+            let is_word = left.get(1..length)?.iter().all(u8::is_ascii_alphanumeric);
+            (is_word && length > 1).then_some(length)?
+        }
+        Part::Strings => strings(left).filter(|strings| !strings.is_empty()).map(|_| left.len())?,
+        Part::Hex | Part::Base64 => (!left.is_empty()).then_some(left.len())?,
+        Part::Rest | Part::Params => left.len(),
+    })
+}
+
+/// Writes the data that begins at `at` of a message and ends with it in full, as a sender may have compressed names.
+///
+/// Shape: `None` when the bytes are not these parts.
+pub(super) fn expand(parts: &[Part], message: &[u8], mut at: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        let after = match part {
+            Part::Compressible | Part::Name => {
+                let (name, after) = Name::from_message(message, at)?;
+                bytes.extend_from_slice(name.wire());
+                after
+            }
+            Part::U8
+            | Part::U16
+            | Part::Ipv4
+            | Part::Ipv6
+            | Part::String
+            | Part::Strings
+            | Part::Tag
+            | Part::Rest
+            | Part::Hex
+            | Part::Base64
+            | Part::Params => {
+                let after = at + length(*part, message.get(at..)?)?;
+                bytes.extend_from_slice(message.get(at..after)?);
+                after
+            }
+        };
+        at = after;
+    }
+    (at == message.len()).then_some(bytes)
 }
 
 /// The strings that `bytes` is a sequence of.

@@ -1,5 +1,6 @@
 //! What is read, what is written back and what is refused, type by type.
 
+mod received;
 mod services;
 
 use super::*;

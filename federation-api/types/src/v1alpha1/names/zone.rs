@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1alpha1::cluster::SecretRef;
 use crate::v1alpha1::meta::{Condition, LabelSelector};
+use crate::v1alpha1::names::Updates;
 
 /// A zone that Koinon is authoritative for. Its apex is the object's name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,9 @@ pub struct DnsZoneSpec {
     /// Who may copy the zone as a whole, and who is told when it changes. Default: nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
+    /// Who may change `records` by DNS updates (RFC 2136). Default: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
 }
 
 /// Transfers to secondary name servers.
