@@ -11,6 +11,7 @@
 //! when it says something else. Statuses follow at their own pace.
 
 mod backends;
+mod catalog;
 mod courses;
 mod keys;
 mod table;

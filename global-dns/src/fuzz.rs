@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::ControlFlow;
 use std::sync::{Arc, LazyLock};
 
+use arc_swap::ArcSwap;
 use hickory_proto::op::Message;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{Grant, NameTable, Secret, TsigAlgorithm, TsigKey, UpdateGrant, UpdateMessage};
@@ -17,6 +18,7 @@ use crate::edge::message::{Reading, read};
 use crate::edge::transfer::pack;
 use crate::edge::tsig::{Signer, verify};
 use crate::fast::{Response, names, respond};
+use crate::history::Archive;
 use crate::node::{Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
@@ -65,6 +67,8 @@ static SERVED: LazyLock<Snapshot> = LazyLock::new(|| {
     snapshot
 });
 
+static ARCHIVE: LazyLock<ArcSwap<Archive>> = LazyLock::new(|| ArcSwap::from_pointee(Archive::of(&SERVED)));
+
 static NODE: LazyLock<(Nsid, CookieSecret, Keys)> = LazyLock::new(|| {
     let secret = CookieSecret::new([9; 32]);
     let keys = Keys::of(&secret, NOW);
@@ -72,7 +76,7 @@ static NODE: LazyLock<(Nsid, CookieSecret, Keys)> = LazyLock::new(|| {
 });
 
 fn speaker() -> Speaker<'static> {
-    Speaker { nsid: &NODE.0, keys: &NODE.2, now: NOW }
+    Speaker { nsid: &NODE.0, keys: &NODE.2, archive: &ARCHIVE, now: NOW }
 }
 
 /// A byte that picks the client, then a message: whatever is said is well-formed, fits, and is for this message; and what
@@ -111,7 +115,7 @@ fn by_edge_over_tcp(packet: &[u8], client: IpAddr) -> Vec<Vec<u8>> {
         Some(Reply::Message { length, .. }) => vec![out[..length].to_vec()],
         Some(Reply::Transfer(plan)) => {
             let mut messages = Vec::new();
-            let done = pack(&SERVED, *plan, || NOW, &mut |message: Vec<u8>| {
+            let done = pack(*plan, || NOW, &mut |message: Vec<u8>| {
                 messages.push(message[2..].to_vec());
                 ControlFlow::Continue(())
             });

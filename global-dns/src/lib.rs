@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! query ─► fast (a thread per core) ─ anything unusual ─► edge (bounded) ─► the same snapshot
-//! table, probes ─► publish ─► snapshot::build ─► swap ─► notify
-//!    keep ◄──────────┘ the last table, for the next start
+//! table, probes ─► publish ─► snapshot::build ─► swap ─► history ─► notify
+//!    keep ◄──────────┘ the last table      └─► transfers
 //! ```
 
 pub mod wire;
@@ -27,6 +27,8 @@ mod probe;
 mod publish;
 
 mod keep;
+
+mod history;
 
 mod notify;
 

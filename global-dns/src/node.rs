@@ -1,10 +1,13 @@
-//! What a node says of itself and to whom it was speaking: NSID and cookies.
+//! What a node has to say besides answers: NSID, cookies, and zones as a whole.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use koinon_model::time::Timestamp;
 
 use crate::cookies::{CookieSecret, Keys};
+use crate::history::Archive;
 use crate::snapshot::{Edns, Options};
 
 /// Longest NSID: it goes into every answer to who asks for it, and a host name fits.
@@ -25,12 +28,15 @@ pub(crate) struct Node {
     nsid: Nsid,
     secret: CookieSecret,
     keys: Keys,
+    archive: Arc<ArcSwap<Archive>>,
 }
 
 /// A node at a moment.
 pub(crate) struct Speaker<'a> {
     pub(crate) nsid: &'a Nsid,
     pub(crate) keys: &'a Keys,
+    /// What of its zones may be copied.
+    pub(crate) archive: &'a ArcSwap<Archive>,
     pub(crate) now: Timestamp,
 }
 
@@ -47,15 +53,20 @@ impl TryFrom<&str> for Nsid {
 // === impl Node ===
 
 impl Node {
-    pub(crate) fn new(nsid: Nsid, secret: CookieSecret, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        nsid: Nsid,
+        secret: CookieSecret,
+        archive: Arc<ArcSwap<Archive>>,
+        now: Timestamp,
+    ) -> Self {
         let keys = Keys::of(&secret, now);
-        Self { nsid, secret, keys }
+        Self { nsid, secret, keys, archive }
     }
 
     /// The node at a moment, with the keys of that day.
     pub(crate) fn speaker(&mut self, now: Timestamp) -> Speaker<'_> {
         self.keys.keep_up(&self.secret, now);
-        Speaker { nsid: &self.nsid, keys: &self.keys, now }
+        Speaker { nsid: &self.nsid, keys: &self.keys, archive: &self.archive, now }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tells secondaries at once when a zone has changed (RFC 1996), instead of letting them find out by their refresh.
 //!
 //! ```text
-//! snapshot swapped ─► due (pure): zones whose serial is not the one told last ─► one round per zone
+//! archive followed ─► due (pure): zones whose serial is not the one told last ─► one round per zone
 //!                                                                  └─ a newer serial ends the round before it
 //! round: each secondary ─► NOTIFY ─► answer, or again after twice the time, up to TRIES
 //! ```
@@ -24,6 +24,7 @@ use tracing::{debug, warn};
 
 use crate::edge::tsig::Signer;
 use crate::fast::now;
+use crate::history::Archive;
 use crate::metrics::Metrics;
 use crate::snapshot::{Head, Options, Question, Snapshot, write};
 use crate::wire::name::{Name, suffixes};
@@ -47,23 +48,25 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Most bytes of a notice: a header, two names, SOA data and a signature.
 const NOTICE_MAX: usize = 1232;
 
-/// Tells secondaries of every change until asked to stop. `swaps` changes with every snapshot.
+/// Tells secondaries of every change until asked to stop. `followed` changes with every snapshot that the archive has followed.
+///
+/// Notices come from `own`, where the server listens: secondaries believe the address that they have as their primary.
 pub(crate) async fn run(
+    own: IpAddr,
     snapshot: Arc<ArcSwap<Snapshot>>,
-    mut swaps: watch::Receiver<u64>,
+    archive: Arc<ArcSwap<Archive>>,
+    mut followed: watch::Receiver<u64>,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut rounds = Rounds::default();
-    // What an earlier run kept is served already.
-    swaps.mark_changed();
+    let mut rounds = Rounds { own, told: BTreeMap::new(), tasks: JoinSet::new() };
     loop {
         tokio::select! {
-            changed = swaps.changed() => {
+            changed = followed.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                rounds.begin(&snapshot.load_full(), &metrics);
+                rounds.begin(&snapshot.load_full(), &archive.load_full(), &metrics);
             }
             Some(_) = rounds.tasks.join_next() => continue,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -84,16 +87,17 @@ struct Due {
 }
 
 /// Finds the zones to tell about; `told` is what was told of last. Those that nobody is to be told about are not among them.
-fn due(snapshot: &Snapshot, told: &BTreeMap<Name, Told>) -> Vec<Due> {
+fn due(snapshot: &Snapshot, archive: &Archive, told: &BTreeMap<Name, Told>) -> Vec<Due> {
     let mut due = Vec::new();
     for zone in snapshot.table().zones.iter().filter(|zone| !zone.transfer.notify.is_empty()) {
         let Ok(apex) = zone.apex.parse::<Name>() else { continue };
         let Some(version) = snapshot.version(&apex) else { continue };
+        // Who may copy it hears of what can be copied; the archive may be a little behind.
+        let serial = archive.zone(&apex).map_or(version.serial, |zone| zone.serial());
         let targets = zone.transfer.notify.clone();
-        let is_told =
-            told.get(&apex).is_some_and(|told| told.serial == version.serial && told.targets == targets);
+        let is_told = told.get(&apex).is_some_and(|told| told.serial == serial && told.targets == targets);
         if !is_told {
-            due.push(Due { apex, serial: version.serial, targets });
+            due.push(Due { apex, serial, targets });
         }
     }
     due
@@ -107,15 +111,15 @@ struct Told {
 }
 
 /// The rounds under way, at most one per zone.
-#[derive(Default)]
 struct Rounds {
+    own: IpAddr,
     told: BTreeMap<Name, Told>,
     tasks: JoinSet<()>,
 }
 
 impl Rounds {
     /// Begins a round for each zone that needs one; it takes the place of the one under way.
-    fn begin(&mut self, snapshot: &Snapshot, metrics: &Metrics) {
+    fn begin(&mut self, snapshot: &Snapshot, archive: &Archive, metrics: &Metrics) {
         self.told.retain(|apex, told| {
             let stays = snapshot.version(apex).is_some();
             if !stays {
@@ -123,14 +127,15 @@ impl Rounds {
             }
             stays
         });
-        for Due { apex, serial, targets } in due(snapshot, &self.told) {
+        for Due { apex, serial, targets } in due(snapshot, archive, &self.told) {
             if let Some(before) = self.told.get(&apex) {
                 before.give_up();
             }
             let mut round = Vec::new();
             for target in &targets {
                 let Some(notice) = notice(snapshot, &apex) else { continue };
-                let telling = tell(apex.clone(), serial, notice, target.clone(), metrics.clone());
+                let outcome = try_to_tell(self.own, notice, target.clone());
+                let telling = tell(apex.clone(), serial, target.address, outcome, metrics.clone());
                 round.push(self.tasks.spawn(telling));
             }
             self.told.insert(apex, Told { serial, targets, round });
@@ -168,9 +173,14 @@ fn notice(snapshot: &Snapshot, apex: &Name) -> Option<Vec<u8>> {
 }
 
 /// Tells one secondary until it answers, or does not.
-async fn tell(apex: Name, serial: u32, notice: Vec<u8>, target: Notified, metrics: Metrics) {
-    let address = target.address;
-    let outcome = try_to_tell(&notice, &target).await;
+async fn tell(
+    apex: Name,
+    serial: u32,
+    address: SocketAddr,
+    telling: impl Future<Output = io::Result<u16>>,
+    metrics: Metrics,
+) {
+    let outcome = telling.await;
     metrics.notified(&outcome);
     match outcome {
         Ok(rcode) => {
@@ -188,8 +198,10 @@ async fn tell(apex: Name, serial: u32, notice: Vec<u8>, target: Notified, metric
 }
 
 /// Sends a notice until it is answered. Shape: the answer's code.
-async fn try_to_tell(notice: &[u8], target: &Notified) -> io::Result<u16> {
+async fn try_to_tell(own: IpAddr, notice: Vec<u8>, target: Notified) -> io::Result<u16> {
+    // One of the other family tells as the system likes.
     let own: SocketAddr = match target.address {
+        there if there.is_ipv4() == own.is_ipv4() => (own, 0).into(),
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
@@ -199,7 +211,7 @@ async fn try_to_tell(notice: &[u8], target: &Notified) -> io::Result<u16> {
     let mut last = io::Error::from(io::ErrorKind::TimedOut);
     for number in 0..TRIES {
         let deadline = tokio::time::Instant::now() + WAIT_FIRST * 2_u32.pow(number);
-        let (packet, id) = stamped(notice, target)?;
+        let (packet, id) = stamped(&notice, &target)?;
         let exchange = async {
             socket.send(&packet).await?;
             answer_to(&socket, id).await

@@ -16,6 +16,7 @@ use crate::cookies::CookieSecret;
 use crate::edge::update::{self, Desk};
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
+use crate::history::{self, Archive};
 use crate::keep;
 use crate::limit::{Limit, Limiter};
 use crate::metrics::Metrics;
@@ -68,13 +69,14 @@ pub fn start(
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
     let Config { listen, n_threads, vantage, nsid, secret, limit, seed, data_dir } = config;
-    let node = Node::new(nsid, secret, now());
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
     let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();
     // Serials grow with generations, also across restarts: nobody changes names more than once a second for long.
     let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
     let snapshot = Arc::new(ArcSwap::from_pointee(publish::first(&kept, seed, generation)));
+    let archive = Arc::<ArcSwap<Archive>>::default();
+    let node = Node::new(nsid, secret, Arc::clone(&archive), now());
     let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
     let (requests, updates) = mpsc::channel(update::QUEUE);
     let (swaps, swapped) = watch::channel(generation);
@@ -118,7 +120,16 @@ pub fn start(
         tasks.spawn(keep::run(folder, latest, stop.clone()));
         keeper
     });
-    tasks.spawn(notify::run(Arc::clone(&snapshot), swapped, metrics.clone(), stop.clone()));
+    let (follower, followed) = watch::channel(generation);
+    tasks.spawn(history::run(Arc::clone(&snapshot), Arc::clone(&archive), swapped, follower, stop.clone()));
+    tasks.spawn(notify::run(
+        address.ip(),
+        Arc::clone(&snapshot),
+        archive,
+        followed,
+        metrics.clone(),
+        stop.clone(),
+    ));
     let setup = Setup { vantage, seed, last_good: kept.last_good, keeper, swaps };
     let links = Links { table, probes, answers };
     tasks.spawn(Publisher::run(setup, snapshot, links, metrics, stop));

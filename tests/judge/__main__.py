@@ -9,7 +9,7 @@ import tempfile
 
 import dns.version
 
-from . import ask, clients, differential, mutations, rfc8906, rows, servers, weights, zonemaster
+from . import ask, clients, differential, mutations, rfc8906, rows, servers, transfers, weights, zonemaster
 
 # How each program says what it is; the first line counts.
 VERSIONS = {
@@ -77,6 +77,8 @@ def judge(arguments):
                 # Other code reads what comes over TCP, and writes from the same answers.
                 *differential.judge("tcp", koinon, others, queries // TCP_SHARE, seed),
                 *weights.judge(folder, addresses.koinon),
+                # Last, because it changes the zone.
+                *transfers.judge(folder, arguments.kubectl, servers.kubeconfig(folder), koinon, seed),
             ]
         finally:
             for process in reversed(running):

@@ -82,8 +82,12 @@ class Process:
             time.sleep(POLL_SECONDS)
 
     def said(self):
+        """The end of what it logged."""
+        return self.said_in_all()[-4000:]
+
+    def said_in_all(self):
         with open(self.log, encoding="utf-8", errors="replace") as text:
-            return text.read()[-4000:]
+            return text.read()
 
     def stop(self):
         self.child.send_signal(signal.SIGTERM)
@@ -94,10 +98,19 @@ class Process:
             self.child.wait()
 
 
+def data_folder(folder):
+    return os.path.join(folder, "data")
+
+
+def kubeconfig(folder):
+    """How the administrator reaches the host of a run."""
+    return os.path.join(data_folder(folder), "admin.kubeconfig")
+
+
 def start_koinon(program, kubectl, folder, addresses):
     """A host that serves the zone of `zone.py`, its names settled."""
     api, server = f"{addresses.koinon}:{API_PORT}", (addresses.koinon, PORT)
-    data = os.path.join(folder, "data")
+    data = data_folder(folder)
     command = [
         program,
         "server",
@@ -111,7 +124,7 @@ def start_koinon(program, kubectl, folder, addresses):
     process = Process("koinon", command, os.path.join(folder, "koinon.log"))
     try:
         process.until("koinon says that it is ready", lambda: "ready" in process.said())
-        apply = [kubectl, "--kubeconfig", os.path.join(data, "admin.kubeconfig"), "apply", "-f", "-"]
+        apply = [kubectl, "--kubeconfig", kubeconfig(folder), "apply", "-f", "-"]
         manifests = zone.manifests([addresses.koinon, addresses.nsd])
         subprocess.run(apply, input=manifests, text=True, check=True, stdout=subprocess.DEVNULL)
         names = [zone.GLOBAL[0], zone.PAIR[0], zone.NINETY[0], zone.RECORDS[-1][0]]
@@ -207,9 +220,9 @@ def exists(server, name):
         return False
 
 
-def serial_of(server):
-    """The serial of the zone at a server, if that serves it."""
-    query = dns.message.make_query(f"{zone.APEX}.", "SOA")
+def serial_of(server, apex=zone.APEX):
+    """The serial of a zone at a server, if that serves it."""
+    query = dns.message.make_query(f"{apex}.", "SOA")
     try:
         answer = dns.message.from_wire(ask.over("udp", server, query.to_wire()))
     except ask.NoAnswer:

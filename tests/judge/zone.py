@@ -125,9 +125,9 @@ def data_of(kind, data):
     return " ".join([*numbers, absolute(name)])
 
 
-def manifests(addresses):
-    """The zone and its global names, for `kubectl apply`; `addresses` are those of ns1, ns2 and so on."""
-    records = [
+def as_static():
+    """The records as `spec.records` of a DnsZone."""
+    return [
         {
             "name": "@" if name == "@" else absolute(name),
             "type": kind,
@@ -136,6 +136,10 @@ def manifests(addresses):
         }
         for name, kind, data, ttl in RECORDS
     ]
+
+
+def manifests(addresses):
+    """The zone and its global names, for `kubectl apply`; `addresses` are those of ns1, ns2 and so on."""
     zone = {
         "apiVersion": "koinon.io/v1alpha1",
         "kind": "DnsZone",
@@ -154,7 +158,7 @@ def manifests(addresses):
                 {"name": f"ns{number}.{APEX}", "addresses": [address]}
                 for number, address in enumerate(addresses, start=1)
             ],
-            "records": records,
+            "records": as_static(),
         },
     }
     ninety = global_record(*NINETY)

@@ -17,7 +17,7 @@ use crate::workspace::{self, Workspace, phase};
 /// What can be judged.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
-    /// The DNS server: RFC 8906, dig, delv, Zonemaster, the answers of NSD and Knot, weights behind Unbound and BIND
+    /// The DNS server: RFC 8906, dig, delv, Zonemaster, the answers of NSD and Knot, weights behind Unbound and BIND, transfers to all three
     Dns,
 }
 

@@ -17,6 +17,7 @@ use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef,
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
 use super::backends::{Backend, Found};
+use super::catalog::{self, Listed};
 use super::courses::{self, Courses, Followed, family};
 use super::keys;
 use crate::cluster_health::{Health, Healths, UNREACHABLE};
@@ -38,6 +39,8 @@ pub(super) struct Made {
     pub(super) transfers: BTreeMap<String, Vec<String>>,
     /// What of a zone's updates cannot be used, by apex. Shape: has every zone that lets somebody update it.
     pub(super) updates: BTreeMap<String, Vec<String>>,
+    /// What became of each catalog, by apex.
+    pub(super) catalogs: BTreeMap<String, Listed>,
     /// Clusters that were lost, and have not said since what they run.
     unproven: BTreeSet<ClusterName>,
     /// What became of endpoints, until the next look at them.
@@ -55,7 +58,7 @@ pub(super) fn make(
     now: Timestamp,
 ) -> Made {
     let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
-    let mut zones = zones(found.client, &mut made.transfers);
+    let mut zones = zones(found.client, &mut made);
     for zone in zones.iter_mut().filter(|zone| !zone.updates.is_empty()) {
         let (allow, unusable) = keys::resolve_updaters(found.client, &zone.updates);
         zone.zone.updates.allow = allow;
@@ -98,20 +101,22 @@ fn unproven(healths: &Healths, before: &BTreeSet<ClusterName>) -> BTreeSet<Clust
     healths.iter().filter(is_unproven).map(|(name, _)| name.clone()).collect()
 }
 
-/// Every zone that can be read, with the keys of its transfers; what cannot be used of those goes to `problems`.
-fn zones(client: &Client, problems: &mut BTreeMap<String, Vec<String>>) -> Vec<CheckedZone> {
+/// Every zone that can be read, with the keys of its transfers, catalogs with their members; what cannot be used of those is
+/// noted in `made`.
+fn zones(client: &Client, made: &mut Made) -> Vec<CheckedZone> {
     let stored = client.list(&resources::zones()).0;
-    let mut zones: Vec<CheckedZone> = stored
-        .iter()
+    let mut zones: Vec<_> = stored
+        .into_iter()
         .filter(|zone| !zone.is_deleting())
-        .filter_map(|zone| convert::dns_zone(&zone.value()).ok())
+        .filter_map(|zone| convert::dns_zone(&zone.value()).ok().map(|checked| (zone, checked)))
         .collect();
-    for zone in zones.iter_mut().filter(|zone| zone.transfer != CheckedTransfer::default()) {
+    for (_, zone) in zones.iter_mut().filter(|(_, zone)| zone.transfer != CheckedTransfer::default()) {
         let (transfer, unusable) = keys::resolve(client, &zone.transfer);
         zone.zone.transfer = transfer;
-        problems.insert(zone.zone.apex.clone(), unusable);
+        made.transfers.insert(zone.zone.apex.clone(), unusable);
     }
-    zones
+    made.catalogs = catalog::fill(&mut zones);
+    zones.into_iter().map(|(_, zone)| zone).collect()
 }
 
 /// Every record that can be read, the oldest first: who asked first has the name.
@@ -137,6 +142,12 @@ fn zone_of(
     let Some(zone) = closest else {
         return Err((Reason::NoZone, format!("no DnsZone holds {}", record.host.as_str())));
     };
+    if zone.catalog.is_some() {
+        return Err((
+            Reason::NoZone,
+            format!("zone {} is a catalog, which lists zones alone", zone.zone.apex),
+        ));
+    }
     let namespace = client.get(&resources::namespaces(), "", &record.source.namespace);
     let is_allowed = zone.allowed_namespaces.is_empty()
         || namespace.is_some_and(|namespace| zone.allowed_namespaces.matches(&labels(&namespace)));

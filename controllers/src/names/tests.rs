@@ -349,3 +349,55 @@ async fn a_key_lets_its_owner_copy_a_zone_as_soon_as_it_can_be_read() {
     assert_eq!(names, ["secondary.example", "secondary.example"]);
     says("Accepted").await;
 }
+
+#[tokio::test]
+async fn a_catalog_lists_the_zones_that_it_selects_and_somebody_may_copy() {
+    let bench = Bench::new().await;
+    let create = async |apex: &str, labels: Value, spec: serde_json::Value| {
+        let mut wanted = zone(&Value::Null);
+        wanted["metadata"]["name"] = json!(apex);
+        wanted["metadata"]["labels"] = labels;
+        for (field, value) in spec.as_object().unwrap() {
+            wanted["spec"][field.as_str()] = value.clone();
+        }
+        bench.host.create(&resources::zones(), wanted).await;
+    };
+    let open = json!({"transfer": {"allow": [{"cidr": "192.0.2.0/24"}]}});
+    let catalog = json!({"selector": {"matchLabels": {"tier": "public"}}, "groupLabel": "group"});
+    create("catalog.example", json!({"tier": "public"}), json!({"catalog": catalog})).await;
+    create("grouped.example", json!({"tier": "public", "group": "some"}), open.clone()).await;
+    create("plain.example", json!({"tier": "public"}), open.clone()).await;
+    create("closed.example", json!({"tier": "public"}), json!({})).await;
+    create("other.example", json!({"tier": "private"}), open).await;
+    let uid = |apex: &str| {
+        let object = bench.host.read(&resources::zones(), "", apex);
+        object["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
+    };
+    let (grouped, plain) = (uid("grouped.example"), uid("plain.example"));
+    let mut wanted = vec![
+        "version.catalog.example TXT \"2\"".to_owned(),
+        format!("group.{grouped}.zones.catalog.example TXT \"some\""),
+        format!("{grouped}.zones.catalog.example PTR grouped.example."),
+        format!("{plain}.zones.catalog.example PTR plain.example."),
+    ];
+    wanted.sort();
+    let listed = || {
+        let table = bench.table.borrow();
+        let zone = table.zones.iter().find(|zone| zone.apex == "catalog.example")?;
+        let line = |record: &koinon_types::names::StaticRecord| {
+            format!("{} {} {}", record.name, record.kind, record.data)
+        };
+        let mut lines: Vec<String> = zone.records.iter().map(line).collect();
+        lines.sort();
+        (lines == wanted).then_some(())
+    };
+    eventually("the members are listed", listed).await;
+    let said = eventually("the catalog says whom it leaves out", || {
+        let status = bench.host.read(&resources::zones(), "", "catalog.example")["status"].clone();
+        let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
+        conditions.into_iter().find(|c| c["type"] == "MembersListed" && c["reason"] == "MembersClosed")
+    })
+    .await;
+    let message = said["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("2 members; ") && message.ends_with(": closed.example"), "{message}");
+}

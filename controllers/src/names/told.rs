@@ -17,6 +17,7 @@ use koinon_types::v1alpha1::{
 };
 use tracing::debug;
 
+use super::catalog::Listed;
 use super::table::Made;
 use crate::resources;
 
@@ -211,8 +212,26 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
         (ConditionType::UpdatesReady, seen.made.updates.get(apex)),
     ];
     findings.extend(named.into_iter().filter_map(|(kind, unusable)| ready(kind, unusable, &before)));
+    findings.extend(members(apex, &before, seen));
     conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
+}
+
+/// Whether a catalog lists every zone that it selects; said of catalogs, and of zones that were one.
+fn members(apex: &str, before: &DnsZoneStatus, seen: &Seen<'_>) -> Option<Finding> {
+    let kind = ConditionType::MembersListed;
+    let Some(Listed { n_members, closed }) = seen.made.catalogs.get(apex) else {
+        conditions::find(&before.conditions, kind)?;
+        let message = "it is no catalog".to_owned();
+        return Some(Finding { kind, truth: Truth::False, reason: Reason::Accepted, message });
+    };
+    let mut message = format!("{n_members} members");
+    if closed.is_empty() {
+        return Some(Finding { kind, truth: Truth::True, reason: Reason::Accepted, message });
+    }
+    message.push_str("; left out, because spec.transfer.allow lets nobody copy them: ");
+    message.push_str(&closed.join(", "));
+    Some(Finding { kind, truth: Truth::False, reason: Reason::MembersClosed, message })
 }
 
 /// Whether everybody that a zone names for transfers or updates is known; said of zones that name somebody, or did.

@@ -49,6 +49,8 @@ words! {
         TransfersReady,
         /// DnsZone: everybody that it lets change its records can be known.
         UpdatesReady,
+        /// DnsZone: it is a catalog and lists every zone that it selects.
+        MembersListed,
     }
 }
 
@@ -145,6 +147,8 @@ words! {
         SomeDown,
         /// A Secret that should hold a key for transfers is missing, or holds none.
         KeyUnusable,
+        /// A catalog selects zones that nobody may copy.
+        MembersClosed,
     }
 }
 

@@ -5,6 +5,7 @@
 //! be converted later. Rules that need a second object (one host in two records) are not asked here.
 
 mod affinity;
+mod catalog;
 mod cluster;
 mod door;
 mod health;
@@ -26,6 +27,7 @@ use koinon_machinery::validate::FieldError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use catalog::CheckedCatalog;
 pub use cluster::{cluster, timestamp};
 pub use door::Door;
 pub use health::{CheckedForced, CheckedHealth};

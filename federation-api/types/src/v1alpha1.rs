@@ -21,7 +21,7 @@ pub use cluster::{
 };
 pub use meta::{Condition, Expression, LabelSelector, ObjectMeta, Operator, read};
 pub use names::{
-    AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, DampingStatus, DnsProbe, DnsZoneSpec,
+    AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, Catalog, DampingStatus, DnsProbe, DnsZoneSpec,
     DnsZoneStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus,
     GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod, HttpProbe, NameServer,
     NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,

@@ -11,8 +11,8 @@ use super::update::Pending;
 use crate::node::Speaker;
 use crate::snapshot::{Answer, Head, Question, Scratch, Snapshot, write};
 use crate::update;
+use crate::wire::Rcode;
 use crate::wire::name::{NAME_MAX, suffixes};
-use crate::wire::{Rcode, rtype};
 
 /// How a message came in, which bounds what goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,15 +107,12 @@ impl Exchange<'_> {
                 }
             }
             Reading::Transfer(head, wanted) => {
-                match transfer::decide(self.snapshot, *wanted, self.client, key, self.transport) {
+                let archive = self.speaker.archive.load();
+                match transfer::decide(self.snapshot, &archive, *wanted, self.client, key, self.transport) {
                     Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
-                    Verdict::Soa => {
-                        (head, self.look_up(Asked { name: wanted.apex, rtype: rtype::SOA }, &mut scratch))
-                    }
-                    Verdict::Whole(apex) => {
+                    Verdict::Granted(copied) => {
                         let options = self.speaker.options(head.edns, self.client);
-                        let plan = Plan::new(head, &options, apex, signer);
-                        return Some(Reply::Transfer(Box::new(plan)));
+                        return Some(self.give(head, Plan::new(head, &options, copied, signer), out));
                     }
                 }
             }
@@ -127,6 +124,15 @@ impl Exchange<'_> {
             length = signer.sign(out, length, self.speaker.now);
         }
         Some(Reply::Message { length, rcode: answer.rcode() })
+    }
+
+    /// Gives what was granted of a zone: at once when one message has to do.
+    fn give(self, head: &Head<'_>, plan: Plan, out: &mut [u8]) -> Reply {
+        if self.transport == Transport::Udp || plan.is_short() {
+            let length = transfer::pack_one(plan, self.limit(head), self.speaker.now, out);
+            return Reply::Message { length, rcode: Rcode::NoError };
+        }
+        Reply::Transfer(Box::new(plan))
     }
 
     /// Says what is wrong with a signature.

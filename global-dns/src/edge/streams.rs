@@ -30,9 +30,9 @@ const IDLE_MAX: Duration = Duration::from_secs(10);
 /// After a failed accept (no file descriptors, most likely), the next attempt waits this long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Transfers at one time. Each grows the tree of all names once more, which is as much memory and work as a snapshot; two
-/// let a large zone not keep a small one waiting.
-const TRANSFERS_MAX: usize = 2;
+/// Transfers at one time. Each holds a thread and a few messages, and at most a version of its zone that is no longer served;
+/// as many secondaries of one zone hear of a change at once, and a slow one must not keep the others waiting.
+const TRANSFERS_MAX: usize = 16;
 
 /// How long a transfer waits for its turn: longer than most take, and shorter than secondaries wait for an answer.
 const TURN_MAX: Duration = Duration::from_secs(20);
@@ -103,8 +103,8 @@ async fn converse(
         if !reading.await.map_err(io::Error::from)?? {
             return Ok(());
         }
-        let current = snapshot.load_full();
-        match respond(&current, &packet, client, Transport::Tcp, &node.speaker(now()), &mut out[2..]) {
+        match respond(&snapshot.load(), &packet, client, Transport::Tcp, &node.speaker(now()), &mut out[2..])
+        {
             None => return Ok(()),
             Some(Reply::Message { length, rcode }) => {
                 metrics.answered(Transport::Tcp, rcode, 1);
@@ -121,7 +121,7 @@ async fn converse(
             }
             Some(Reply::Transfer(plan)) => {
                 let turn = tokio::time::timeout(TURN_MAX, turns.acquire()).await.map_err(io::Error::from)?;
-                let transfer = tokio::time::timeout(TRANSFER_MAX, transfer(&mut stream, current, *plan));
+                let transfer = tokio::time::timeout(TRANSFER_MAX, transfer(&mut stream, *plan));
                 let transferred = transfer.await.map_err(io::Error::from).flatten();
                 drop(turn);
                 metrics.transferred(&transferred);
@@ -137,10 +137,10 @@ async fn converse(
 }
 
 /// Sends a zone. The reader sets the pace: packing waits for it, and ends with it.
-async fn transfer(stream: &mut TcpStream, snapshot: Arc<Snapshot>, plan: Plan) -> io::Result<()> {
+async fn transfer(stream: &mut TcpStream, plan: Plan) -> io::Result<()> {
     let (sender, mut messages) = mpsc::channel(MESSAGES_AHEAD);
     let packing = tokio::task::spawn_blocking(move || {
-        pack(&snapshot, plan, now, &mut |message: Vec<u8>| match sender.blocking_send(message) {
+        pack(plan, now, &mut |message: Vec<u8>| match sender.blocking_send(message) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         })

@@ -1,71 +1,90 @@
-//! Zones as a whole, for secondaries: AXFR (RFC 5936), and IXFR (RFC 1995) answered with "you have it" or everything.
+//! Zones as a whole, for secondaries: AXFR (RFC 5936), and what changed in them: IXFR (RFC 1995).
 //!
-//! What changed from one serial to the next is not kept. RFC 1995 §4 lets a server answer with the whole zone then, and
-//! zones here are small against what a journal of every verdict on health would be.
+//! ```text
+//! request ─► decide ─┬─► Failed: not ours, or not for you
+//!                    └─► Plan ─┬─► pack: as many messages as it needs, over a stream
+//!                              └─► pack_one: the SOA alone, or a difference that fits a datagram
+//! ```
 //!
-//! A transfer reads one snapshot from its first message to its last, so it never mixes two generations, however long the
+//! A transfer reads one version of the archive from its first message to its last, so it never mixes two, however long the
 //! reader takes.
 
 mod pack;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use koinon_types::names::TsigKey;
 
 use super::handler::Transport;
 use super::message::Wanted;
 use super::tsig::Signer;
+use crate::history::{Archive, History, Known};
 use crate::snapshot::{Answer, Head, OPT, Options, Snapshot, write};
 use crate::wire::name::Name;
 use crate::wire::{HEADER, Rcode};
 
-pub(crate) use pack::pack;
+pub(crate) use pack::{pack, pack_one};
 
 /// What becomes of a request for a zone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Verdict {
     /// Only this is said.
     Failed(Rcode),
-    /// The zone's SOA alone: the client has this version, or is to ask again by TCP (RFC 1995 §2, §4).
+    /// This is given.
+    Granted(Copied),
+}
+
+/// What of a zone is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Copied {
+    zone: Arc<History>,
+    extent: Extent,
+}
+
+/// How much of a zone is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Its SOA alone: the client has this version, or is to ask again by TCP (RFC 1995 §2, §4).
     Soa,
-    /// The zone with this apex.
-    Whole(Name),
+    /// Everything.
+    Whole,
+    /// What the last so many steps changed, unless everything is less.
+    Since { n_steps: usize },
 }
 
 /// Decides what becomes of a request, which is signed with `key` if with any.
 pub(crate) fn decide(
     snapshot: &Snapshot,
+    archive: &Archive,
     wanted: Wanted<'_>,
     client: IpAddr,
     key: Option<&TsigKey>,
     transport: Transport,
 ) -> Verdict {
-    let known = Name::from_wire(wanted.apex).and_then(|apex| Some((snapshot.version(&apex)?, apex)));
+    let known = Name::from_wire(wanted.apex).filter(|apex| snapshot.version(apex).is_some());
     // RFC 5936 §2.2.1.
-    let Some((version, apex)) = known else { return Verdict::Failed(Rcode::NotAuth) };
+    let Some(apex) = known else { return Verdict::Failed(Rcode::NotAuth) };
     let text = apex.to_string();
     let zone = snapshot.table().zones.iter().find(|zone| zone.apex == text);
     if !zone.is_some_and(|zone| zone.transfer.admits(client, key)) {
         return Verdict::Failed(Rcode::Refused);
     }
-    match (wanted.since, transport) {
+    // The grant is so new that the archive does not have the zone yet.
+    let Some(zone) = archive.zone(&apex) else { return Verdict::Failed(Rcode::ServFail) };
+    let extent = match (wanted.since.map(|since| zone.known(since)), transport) {
         // No such thing is defined (RFC 5936 §4.2).
-        (None, Transport::Udp) => Verdict::Failed(Rcode::Refused),
-        (None, Transport::Tcp) => Verdict::Whole(apex),
-        (Some(_), Transport::Udp) => Verdict::Soa,
-        (Some(since), Transport::Tcp) if is_newer(version.serial, since) => Verdict::Whole(apex),
-        (Some(_), Transport::Tcp) => Verdict::Soa,
-    }
-}
-
-/// Whether serial `one` comes after `other` (RFC 1982 §3.2).
-fn is_newer(one: u32, other: u32) -> bool {
-    one.wrapping_sub(other).cast_signed() > 0
+        (None, Transport::Udp) => return Verdict::Failed(Rcode::Refused),
+        (None, Transport::Tcp) | (Some(Known::Unknown), Transport::Tcp) => Extent::Whole,
+        (Some(Known::Latest), _) | (Some(Known::Unknown), Transport::Udp) => Extent::Soa,
+        (Some(Known::Earlier { n_steps }), _) => Extent::Since { n_steps },
+    };
+    Verdict::Granted(Copied { zone: Arc::clone(zone), extent })
 }
 
 /// A transfer that was granted.
 pub(crate) struct Plan {
-    apex: Name,
+    copied: Copied,
     /// Header and question of the first message.
     opening: Vec<u8>,
     /// What the first message ends with: OPT, if the client sent one.
@@ -75,7 +94,12 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Answers the request that `head` is of; signs with `signer`, if with any.
-    pub(crate) fn new(head: &Head<'_>, options: &Options<'_>, apex: Name, signer: Option<Signer>) -> Self {
+    pub(crate) fn new(
+        head: &Head<'_>,
+        options: &Options<'_>,
+        copied: Copied,
+        signer: Option<Signer>,
+    ) -> Self {
         let empty = Answer { authoritative: true, ..Answer::bare(Rcode::NoError) };
         let opening_length = HEADER + head.question.len();
         let whole = opening_length + OPT + options.length();
@@ -83,7 +107,12 @@ impl Plan {
         let length = write(&mut opening, head, &empty, options, whole);
         opening.truncate(length);
         let closing = opening.split_off(opening_length);
-        Self { apex, opening, closing, signer }
+        Self { copied, opening, closing, signer }
+    }
+
+    /// Whether one message is enough, whatever the zone holds.
+    pub(crate) fn is_short(&self) -> bool {
+        self.copied.extent == Extent::Soa
     }
 }
 

@@ -1,11 +1,14 @@
 //! Who is told of what, over a real socket in a secondary's place.
 
-use koinon_types::names::{NameTable, Secret, TsigAlgorithm, TsigKey, Zone};
+use koinon_types::names::{Grant, NameTable, Secret, TsigAlgorithm, TsigKey, Zone};
 
 use super::*;
 use crate::edge::message::{Reading, read};
 use crate::snapshot::tests::support::{record, zone};
 use crate::snapshot::{Input, LastGood, Verdicts, Versions, build};
+
+/// Where the server listens: an address that the system would not choose by itself.
+const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 7, 7, 7));
 
 /// Longer than anything here takes on a busy machine.
 const SOON: Duration = Duration::from_secs(20);
@@ -78,7 +81,10 @@ fn only_what_changed_is_told() {
     let first = snapshot(5, zones(""), &Versions::new());
     let mut told = BTreeMap::new();
     let due_now = |snapshot: &Snapshot, told: &BTreeMap<Name, Told>| -> Vec<(String, u32)> {
-        due(snapshot, told).into_iter().map(|due| (due.apex.to_string(), due.serial)).collect()
+        due(snapshot, &Archive::of(snapshot), told)
+            .into_iter()
+            .map(|due| (due.apex.to_string(), due.serial))
+            .collect()
     };
     assert_eq!(due_now(&first, &told), [("one".to_owned(), 5)], "nobody wants to hear of the other");
     let targets = vec![Notified { address, key: None }];
@@ -90,6 +96,24 @@ fn only_what_changed_is_told() {
     assert_eq!(due_now(&snapshot(6, other, first.versions()), &told), [("one".to_owned(), 5)], "who is new");
 }
 
+#[test]
+fn who_may_copy_a_zone_hears_of_what_can_be_copied() {
+    let address = "192.0.2.53:53".parse().unwrap();
+    let zones = |lines: &str| {
+        let mut zone = told_zone("one", lines, address, None);
+        zone.transfer.allow = vec![Grant::From("192.0.2.0/24".parse().unwrap())];
+        vec![zone]
+    };
+    let first = snapshot(5, zones(""), &Versions::new());
+    let archive = Archive::of(&first);
+    let changed = snapshot(6, zones("www.one 60 A 192.0.2.7"), first.versions());
+    let serials = |archive: &Archive| -> Vec<u32> {
+        due(&changed, archive, &BTreeMap::new()).into_iter().map(|due| due.serial).collect()
+    };
+    assert_eq!(serials(&archive), [5], "the archive is behind");
+    assert_eq!(serials(&archive.follow(&changed).unwrap()), [6]);
+}
+
 #[tokio::test]
 async fn a_secondary_is_told_until_it_answers_and_again_of_what_is_newer() {
     let secondary = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -99,11 +123,13 @@ async fn a_secondary_is_told_until_it_answers_and_again_of_what_is_newer() {
     let second =
         snapshot(6, vec![told_zone("one", "www.one 60 A 192.0.2.7", address, None)], first.versions());
     let served = Arc::new(ArcSwap::from_pointee(first));
-    let ((swaps, swapped), (stop, stopped)) = (watch::channel(5), watch::channel(false));
-    let running = tokio::spawn(run(Arc::clone(&served), swapped, Metrics::new(), stopped));
+    let ((swaps, swapped), (stop, stopped)) = (watch::channel(0), watch::channel(false));
+    let running =
+        tokio::spawn(run(HERE, Arc::clone(&served), Arc::default(), swapped, Metrics::new(), stopped));
 
-    let (notice, _) = heard(&secondary).await;
-    assert_eq!(serial(&notice, &one), 5);
+    swaps.send_replace(5);
+    let (notice, from) = heard(&secondary).await;
+    assert_eq!((serial(&notice, &one), from.ip()), (5, HERE));
     let (again, from) = heard(&secondary).await;
     assert_eq!(serial(&again, &one), 5, "it was not answered");
     assert_ne!(notice[..2], again[..2], "each try has its own id");
@@ -133,7 +159,7 @@ async fn a_notice_is_signed_for_whom_a_key_is_given() {
     let target = Notified { address: secondary.local_addr().unwrap(), key: Some(key.clone()) };
     let served = snapshot(5, vec![zone("one", "")], &Versions::new());
     let notice = notice(&served, &"one".parse().unwrap()).unwrap();
-    let telling = tokio::spawn(async move { try_to_tell(&notice, &target).await });
+    let telling = tokio::spawn(try_to_tell(HERE, notice, target));
     let (mut signed, from) = heard(&secondary).await;
     answer(&secondary, &signed, from, 0).await;
     assert_eq!(tokio::time::timeout(SOON, telling).await.unwrap().unwrap().unwrap(), 0);

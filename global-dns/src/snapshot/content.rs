@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::ops::ControlFlow;
 
 use koinon_types::names::{NameTable, Record, Target};
 
@@ -57,12 +56,10 @@ pub(super) fn settle_versions(
         zone.ttl.hash(hasher);
         soa_data(&Soa { serial: 0, ..zone.soa.clone() }).fixed.hash(hasher);
     }
-    // Nothing ever breaks off.
-    let _ = visit(tree, table, views, &mut |zone, entry| {
+    visit(tree, table, views, &mut |zone, entry| {
         let Entry { owner, rtype, ttl, data } = entry;
         let name = data.name.as_ref().map(Name::wire);
         (owner, rtype, ttl, &data.fixed, name).hash(&mut hashers[zone]);
-        ControlFlow::Continue(())
     });
     let mut versions = Versions::new();
     for (zone, hasher) in tree.zones.iter_mut().zip(hashers) {
@@ -86,87 +83,79 @@ impl Snapshot {
         &self.versions
     }
 
-    /// Gives every record of a zone to `sink`, with its SOA first and last, until that breaks off.
+    /// Gives every record of these zones to `sink`, each with its zone's place in `apexes`; a zone's SOA comes before its
+    /// other records. Of what is no zone of ours nothing is given.
     ///
     /// The tree is grown again from the table, which takes a good part of the time that building the snapshot took;
-    /// keeping it would double the memory of every snapshot for something that happens once in a while.
-    pub(crate) fn records_of(
-        &self,
-        apex: &Name,
-        sink: &mut dyn FnMut(Entry<'_>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
-        let Some(version) = self.version(apex) else { return ControlFlow::Break(()) };
-        // The seed hides the index from clients, and none will meet this one.
-        let Ok(tree) = grow(&self.table, [0, 0], version.serial) else { return ControlFlow::Break(()) };
-        let Some(wanted) = tree.zones.iter().position(|zone| zone.apex == *apex) else {
-            return ControlFlow::Break(());
-        };
-        let ZoneHead { soa, ttl, .. } = &tree.zones[wanted];
-        let soa = soa_data(soa);
-        let soa = Entry { owner: apex.wire(), rtype: rtype::SOA, ttl: *ttl, data: &soa };
-        sink(soa)?;
+    /// keeping it would double the memory of every snapshot for something that happens once per change.
+    pub(crate) fn contents(&self, apexes: &[&Name], sink: &mut dyn FnMut(usize, Entry<'_>)) {
+        // The seed hides the index from clients, and none will meet this one. What was numbered once can be again.
+        let Ok(tree) = grow(&self.table, [0, 0], 0) else { return };
+        let wanted: BTreeMap<&Name, usize> = apexes.iter().copied().zip(0..).collect();
+        let places: Vec<Option<usize>> =
+            tree.zones.iter().map(|zone| wanted.get(&zone.apex).copied()).collect();
+        for (zone, place) in tree.zones.iter().zip(&places) {
+            if let (Some(place), Some(version)) = (place, self.version(&zone.apex)) {
+                let ZoneHead { apex, soa, ttl, .. } = zone;
+                let data = soa_data(&Soa { serial: version.serial, ..soa.clone() });
+                sink(*place, Entry { owner: apex.wire(), rtype: rtype::SOA, ttl: *ttl, data: &data });
+            }
+        }
         visit(&tree, &self.table, &self.records, &mut |zone, entry| {
-            if zone == wanted { sink(entry) } else { ControlFlow::Continue(()) }
-        })?;
-        sink(soa)
+            if let Some(place) = places[zone] {
+                sink(place, entry);
+            }
+        });
     }
 }
 
 /// Takes a record and the number of the zone it is in.
-type Sink<'a> = dyn FnMut(usize, Entry<'_>) -> ControlFlow<()> + 'a;
+type Sink<'a> = dyn FnMut(usize, Entry<'_>) + 'a;
 
 /// Visits every record of every zone but the SOAs, in the order of the tree, which equal tables share.
-fn visit(
-    tree: &Tree,
-    table: &NameTable,
-    views: &[Option<RecordView>],
-    sink: &mut Sink<'_>,
-) -> ControlFlow<()> {
+fn visit(tree: &Tree, table: &NameTable, views: &[Option<RecordView>], sink: &mut Sink<'_>) {
     for (id, node) in tree.nodes.iter().enumerate() {
         let owner = tree.index.name(id as NodeId);
         for set in &node.sets {
-            visit_set(node.zone, owner, set, sink)?;
+            visit_set(node.zone, owner, set, sink);
         }
         if let Some(number) = node.record
             && let Some(view) = &views[number]
         {
             for set in default_view(&table.records[number], view) {
-                visit_set(node.zone, owner, &set, sink)?;
+                visit_set(node.zone, owner, &set, sink);
             }
         }
-        visit_parent_side(tree, node, owner, sink)?;
+        visit_parent_side(tree, node, owner, sink);
     }
-    ControlFlow::Continue(())
 }
 
 /// Visits what the zone above an apex holds about it: the delegation that the tree leaves out because the child is served
 /// here too, the addresses of its servers, and its DS.
-fn visit_parent_side(tree: &Tree, node: &Node, owner: &[u8], sink: &mut Sink<'_>) -> ControlFlow<()> {
+fn visit_parent_side(tree: &Tree, node: &Node, owner: &[u8], sink: &mut Sink<'_>) {
     let Some(above) = node.parent.map(|parent| tree.node(parent).zone).filter(|above| *above != node.zone)
     else {
-        return ControlFlow::Continue(());
+        return;
     };
     if let Some(set) = &node.parent_ds {
-        visit_set(above, owner, set, sink)?;
+        visit_set(above, owner, set, sink);
     }
-    let Some(servers) = node.set(rtype::NS) else { return ControlFlow::Continue(()) };
-    visit_set(above, owner, servers, sink)?;
+    let Some(servers) = node.set(rtype::NS) else { return };
+    visit_set(above, owner, servers, sink);
     for server in servers.data.iter().filter_map(|data| data.name.as_ref()) {
         let Some(glue) = tree.index.find(server.wire()).map(|id| tree.node(id)) else { continue };
         for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| glue.set(rtype)) {
             if glue.zone == node.zone {
-                visit_set(above, server.wire(), set, sink)?;
+                visit_set(above, server.wire(), set, sink);
             }
         }
     }
-    ControlFlow::Continue(())
 }
 
-fn visit_set(zone: usize, owner: &[u8], set: &RrSet, sink: &mut Sink<'_>) -> ControlFlow<()> {
+fn visit_set(zone: usize, owner: &[u8], set: &RrSet, sink: &mut Sink<'_>) {
     for data in &set.data {
-        sink(zone, Entry { owner, rtype: set.rtype, ttl: set.ttl, data })?;
+        sink(zone, Entry { owner, rtype: set.rtype, ttl: set.ttl, data });
     }
-    ControlFlow::Continue(())
 }
 
 /// What a secondary answers for a global name.

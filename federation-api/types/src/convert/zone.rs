@@ -8,6 +8,7 @@ use koinon_model::labels::LabelSelector;
 use koinon_model::served_name::Host;
 use serde_json::Value;
 
+use super::catalog::{CheckedCatalog, catalog};
 use super::transfer::{CheckedTransfer, transfer};
 use super::updates::{CheckedUpdater, updates};
 use super::{Invalid, name, parts, seconds, selector, unless};
@@ -28,6 +29,8 @@ pub struct CheckedZone {
     pub transfer: CheckedTransfer,
     /// Who may change it by DNS updates, whose keys are still to be read.
     pub updates: Vec<CheckedUpdater>,
+    /// Which zones it lists, if it is a catalog.
+    pub catalog: Option<CheckedCatalog>,
     /// The apex.
     pub apex: Host,
     /// The namespaces whose records may lie in it; an empty selector means all.
@@ -50,6 +53,7 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
         .unwrap_or_default();
     let soa = soa(&spec.soa, &mut errors);
     let transfer = transfer(spec.transfer.as_ref(), &mut errors);
+    let catalog = catalog(&spec, &mut errors);
     let Some(apex) = apex else { return Err(errors) };
     let name_servers = name_servers(&spec.name_servers, &apex, &mut errors);
     let records = records(&spec.records, &apex, &mut errors);
@@ -63,7 +67,7 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
         updates: names::Updates { generation: meta.generation, allow: Vec::new() },
         signing: None,
     };
-    unless(errors, CheckedZone { zone, transfer, updates, apex, allowed_namespaces })
+    unless(errors, CheckedZone { zone, transfer, updates, catalog, apex, allowed_namespaces })
 }
 
 fn soa(wire: &v1alpha1::Soa, errors: &mut Vec<FieldError>) -> names::Soa {

@@ -1,10 +1,12 @@
 //! What names are served, and what stands behind them.
 
+mod catalog;
 mod health;
 mod record;
 mod updates;
 mod zone;
 
+pub use catalog::Catalog;
 pub use health::{
     BodyMatch, DampingStatus, DnsProbe, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus, GrpcProbe,
     HttpHeader, HttpMethod, HttpProbe, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,

@@ -1,18 +1,22 @@
 //! What a secondary is given, and who is given nothing.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
-    EndpointState, Grant, NameServer, OnAllDown, Secret, TsigAlgorithm, Withdrawal, Zone,
+    EndpointState, Grant, NameServer, NameTable, OnAllDown, Secret, TsigAlgorithm, Withdrawal, Zone,
 };
 
 use super::*;
 use crate::edge::handler::{RESPONSE_MAX, Reply, respond};
 use crate::edge::message::{Reading, read};
 use crate::edge::tsig::{Signed, verify};
+use crate::node::Speaker;
 use crate::snapshot::tests::support::{edns_query, exchange, query, record, show, snapshot, speaker, zone};
+use crate::snapshot::{Input, LastGood, Verdicts, build};
 use crate::wire::rtype;
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 53));
@@ -51,19 +55,30 @@ fn ixfr(apex: &str, serial: u32) -> Vec<u8> {
     packet
 }
 
-/// The messages of a transfer that is granted.
+/// The messages of a transfer that is granted, from an archive without a past.
 fn messages(snapshot: &Snapshot, packet: &[u8]) -> Vec<Vec<u8>> {
-    let mut out = vec![0; RESPONSE_MAX];
-    let reply = respond(snapshot, packet, PEER, Transport::Tcp, &speaker(NOW), &mut out);
-    let Some(Reply::Transfer(plan)) = reply else { panic!("not granted") };
+    messages_of(snapshot, Archive::of(snapshot), packet)
+}
+
+fn messages_of(snapshot: &Snapshot, archive: Archive, packet: &[u8]) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
-    let packed = pack(snapshot, *plan, || NOW, &mut |message: Vec<u8>| {
+    let packed = pack(granted(snapshot, archive, packet), || NOW, &mut |message: Vec<u8>| {
         assert_eq!(usize::from(u16::from_be_bytes([message[0], message[1]])), message.len() - 2);
         messages.push(message[2..].to_vec());
         ControlFlow::Continue(())
     });
     assert_eq!(packed, ControlFlow::Continue(()));
     messages
+}
+
+fn granted(snapshot: &Snapshot, archive: Archive, packet: &[u8]) -> Plan {
+    let mut out = vec![0; RESPONSE_MAX];
+    let archive = ArcSwap::from_pointee(archive);
+    let speaker = Speaker { archive: &archive, ..speaker(NOW) };
+    match respond(snapshot, packet, PEER, Transport::Tcp, &speaker, &mut out) {
+        Some(Reply::Transfer(plan)) => *plan,
+        Some(Reply::Message { .. } | Reply::Update(_)) | None => panic!("not granted"),
+    }
 }
 
 /// The records of a transfer, in lines; the two SOAs are taken off.
@@ -197,10 +212,15 @@ fn only_whom_a_zone_names_may_copy_it() {
         }
     }
     let wanted = Wanted { apex: b"\x05KEYED\x00", since: None };
-    let decided = |key: Option<&TsigKey>| decide(&snapshot, wanted, STRANGER, key, Transport::Tcp);
-    assert_eq!(decided(Some(&key())), Verdict::Whole("keyed".parse().unwrap()));
+    let archive = Archive::of(&snapshot);
+    let decided = |key: &TsigKey| decide(&snapshot, &archive, wanted, STRANGER, Some(key), Transport::Tcp);
     let other = TsigKey { secret: Secret::new(b"something else".to_vec()), ..key() };
-    assert_eq!(decided(Some(&other)), Verdict::Failed(Rcode::Refused));
+    for (key, is_wanted) in [(key(), true), (other, false)] {
+        match decided(&key) {
+            Verdict::Granted(Copied { extent, .. }) => assert_eq!((extent, true), (Extent::Whole, is_wanted)),
+            Verdict::Failed(rcode) => assert_eq!((rcode, false), (Rcode::Refused, is_wanted)),
+        }
+    }
 }
 
 #[test]
@@ -218,6 +238,115 @@ fn what_a_client_has_already_is_not_sent_again() {
         assert_eq!(told, "NOERROR aa\nan example 300 SOA", "{serial}: what is newer waits for TCP");
     }
     assert_eq!(said(&snapshot, &axfr("example"), PEER, Transport::Udp), "REFUSED");
+}
+
+/// The snapshot after another, and what has become of its archive.
+fn then(before: &(Snapshot, Archive), generation: u64, lines: &str) -> (Snapshot, Archive) {
+    let zones = vec![open_zone("example", lines)];
+    let table = Arc::new(NameTable { generation, zones, records: Vec::new() });
+    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
+    let (table, before_versions) = (&table, before.0.versions());
+    let input = Input {
+        table,
+        verdicts: &verdicts,
+        last_good: &last_good,
+        before: before_versions,
+        generation,
+        seed: [1, 2],
+    };
+    let snapshot = build(input).unwrap();
+    let archive = before.1.follow(&snapshot).unwrap_or_default();
+    (snapshot, archive)
+}
+
+/// What is said to an IXFR from a serial on, its SOAs as serials.
+fn differences(now: &(Snapshot, Archive), serial: u32) -> Vec<String> {
+    let messages = messages_of(&now.0, now.1.clone(), &ixfr("example", serial));
+    messages.iter().flat_map(|message| rows(message)).collect()
+}
+
+fn rows(message: &[u8]) -> Vec<String> {
+    use hickory_proto::rr::RData;
+    let message = hickory_proto::op::Message::from_vec(message).unwrap();
+    let line = |record: &hickory_proto::rr::Record| match &record.data {
+        RData::SOA(soa) => soa.serial.to_string(),
+        data => format!("{} {} {data}", record.name, record.ttl),
+    };
+    message.answers.iter().map(line).collect()
+}
+
+const WWW: &str = "www.example 60 A 192.0.2.7";
+
+#[test]
+fn what_changed_is_sent_and_what_came_and_went_is_not() {
+    // Large enough that a difference is less than the zone.
+    let stays: String = (0..40).map(|n| format!("stays-{n}.example 60 A 192.0.2.{n}\n")).collect();
+    let first = snapshot(vec![open_zone("example", &format!("{stays}{WWW}"))], Vec::new());
+    let archive = Archive::of(&first);
+    let first = (first, archive);
+    let second = then(&first, 8, &format!("{stays}{WWW}\nshort.example 60 A 192.0.2.8"));
+    let third = then(&second, 9, &format!("{stays}www.example 60 A 192.0.2.9"));
+    let fourth = then(&third, 10, &format!("{stays}www.example 30 A 192.0.2.9"));
+
+    let wanted = ["10", "9", "www.example. 60 192.0.2.9", "10", "www.example. 30 192.0.2.9", "10"];
+    assert_eq!(differences(&fourth, 9), wanted, "a TTL alone is a change");
+    let wanted = ["10", "7", "www.example. 60 192.0.2.7", "10", "www.example. 30 192.0.2.9", "10"];
+    assert_eq!(differences(&fourth, 7), wanted);
+    assert_eq!(differences(&fourth, 6).len(), 44, "a version that was never here: the zone");
+    let told = said_of(&fourth, &ixfr("example", 10), Transport::Tcp);
+    assert_eq!(told, ["10"], "it has the latest");
+    // A datagram holds a difference, or the SOA.
+    assert_eq!(said_of(&fourth, &ixfr("example", 7), Transport::Udp), wanted);
+    assert_eq!(said_of(&fourth, &ixfr("example", 6), Transport::Udp), ["10"]);
+    let many: String = (0..200).map(|n| format!("new-{n}.example 60 A 192.0.2.{n}\n")).collect();
+    let fifth = then(&fourth, 11, &format!("{stays}{stays}{many}"));
+    assert_eq!(said_of(&fifth, &ixfr("example", 10), Transport::Udp), ["11"], "it does not fit");
+    assert_eq!(differences(&fifth, 10).len(), 200 + 1 + 4);
+    let sixth = then(&fifth, 12, WWW);
+    assert_eq!(
+        differences(&sixth, 11),
+        ["12", "www.example. 60 192.0.2.7", "example. 300 ns.elsewhere.", "12"]
+    );
+}
+
+fn said_of(now: &(Snapshot, Archive), packet: &[u8], transport: Transport) -> Vec<String> {
+    let mut out = vec![0; RESPONSE_MAX];
+    let archive = ArcSwap::from_pointee(now.1.clone());
+    let speaker = Speaker { archive: &archive, ..speaker(NOW) };
+    let reply = respond(&now.0, packet, PEER, transport, &speaker, &mut out);
+    let Some(Reply::Message { length, .. }) = reply else { panic!("one message is expected") };
+    assert!(transport == Transport::Tcp || length <= 512, "{length} bytes in a datagram");
+    rows(&out[..length])
+}
+
+#[test]
+fn a_difference_of_many_messages_makes_the_old_zone_the_new_one() {
+    let lines = |first: usize| -> String {
+        (first..first + 4_000).map(|n| format!("name-{n}.example 60 TXT \"{n}\"\n")).collect()
+    };
+    let first = snapshot(vec![open_zone("example", &lines(0))], Vec::new());
+    let archive = Archive::of(&first);
+    let first = (first, archive);
+    let second = then(&first, 8, &lines(1_500));
+    let whole = |now: &(Snapshot, Archive)| -> BTreeSet<String> {
+        let messages = messages_of(&now.0, now.1.clone(), &axfr("example"));
+        messages.iter().flat_map(|message| rows(message)).collect()
+    };
+    let packed = messages_of(&second.0, second.1.clone(), &ixfr("example", 7));
+    assert!(packed.len() > 3, "{} messages", packed.len());
+    let sent: Vec<String> = packed.iter().flat_map(|message| rows(message)).collect();
+    let [newest, rest @ .., last] = &sent[..] else { panic!("a difference has four SOAs") };
+    let mut runs = rest.split(|row| row == newest);
+    let (removed, added) = (runs.next().unwrap(), runs.next().unwrap());
+    assert_eq!((newest.as_str(), last.as_str(), removed[0].as_str(), runs.next()), ("8", "8", "7", None));
+    let mut zone = whole(&first);
+    for row in removed {
+        assert!(zone.remove(row), "{row} is not there");
+    }
+    for row in added.iter().chain([newest]) {
+        assert!(zone.insert(row.clone()), "{row} is there already");
+    }
+    assert_eq!(zone, whole(&second));
 }
 
 #[test]
@@ -266,12 +395,10 @@ fn every_message_is_signed_and_bound_to_the_one_before() {
 #[test]
 fn a_reader_that_breaks_off_ends_the_packing() {
     let records = (0..5_000).map(|n| record(&format!("s{n}.example"), &[("a", "192.0.2.1", 1)])).collect();
-    let snapshot = Arc::new(snapshot(vec![open_zone("example", "")], records));
-    let mut out = vec![0; RESPONSE_MAX];
-    let reply = respond(&snapshot, &axfr("example"), PEER, Transport::Tcp, &speaker(NOW), &mut out);
-    let Some(Reply::Transfer(plan)) = reply else { panic!("not granted") };
+    let snapshot = snapshot(vec![open_zone("example", "")], records);
+    let plan = granted(&snapshot, Archive::of(&snapshot), &axfr("example"));
     let mut n_messages = 0;
-    let packed = pack(&snapshot, *plan, || NOW, &mut |_: Vec<u8>| {
+    let packed = pack(plan, || NOW, &mut |_: Vec<u8>| {
         n_messages += 1;
         ControlFlow::Break(())
     });

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
+use arc_swap::ArcSwap;
 use hickory_proto::op::{Message, Metadata};
 use hickory_proto::rr::Record as WireRecord;
 use hickory_proto::serialize::binary::BinEncodable as _;
@@ -15,6 +16,7 @@ use koinon_types::names::{
 
 use crate::cookies::{CookieSecret, Keys};
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
+use crate::history::Archive;
 use crate::node::{Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
@@ -124,15 +126,16 @@ pub(crate) fn edns_query(name: &str, kind: &str) -> Vec<u8> {
     packet
 }
 
-/// A node with cookies of its own, at a moment.
+/// A node with cookies of its own and nothing to copy, at a moment.
 pub(crate) fn speaker(now: Timestamp) -> Speaker<'static> {
+    static ARCHIVE: LazyLock<ArcSwap<Archive>> = LazyLock::new(ArcSwap::default);
     static NODE: LazyLock<(Nsid, CookieSecret)> =
         LazyLock::new(|| (Nsid::try_from("node-1").expect("it is short"), CookieSecret::new([9; 32])));
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::of(&NODE.1, Timestamp::from_millis(0)));
-    Speaker { nsid: &NODE.0, keys: &KEYS, now }
+    Speaker { nsid: &NODE.0, keys: &KEYS, archive: &ARCHIVE, now }
 }
 
-/// The response to a packet, as the edge gives it.
+/// The response to a packet, as the edge gives it; whoever may copy a zone finds it as it is now.
 pub(crate) fn exchange(
     snapshot: &Snapshot,
     packet: &[u8],
@@ -141,7 +144,9 @@ pub(crate) fn exchange(
     now: Timestamp,
 ) -> Option<Vec<u8>> {
     let mut out = vec![0; RESPONSE_MAX];
-    match respond(snapshot, packet, client, transport, &speaker(now), &mut out)? {
+    let archive = ArcSwap::from_pointee(Archive::of(snapshot));
+    let speaker = Speaker { archive: &archive, ..speaker(now) };
+    match respond(snapshot, packet, client, transport, &speaker, &mut out)? {
         Reply::Message { length, .. } => {
             out.truncate(length);
             Some(out)

@@ -103,6 +103,7 @@ fn spec(zone: &Zone) -> v1alpha1::DnsZoneSpec {
         allowed_namespaces: None,
         transfer: None,
         updates: None,
+        catalog: None,
     }
 }
 

@@ -31,6 +31,15 @@ fn every_mistake_in_a_zone_names_its_field() {
         (kind, "/records/1/name", json!("www.example.org."), "spec.records[1].name", "must lie in the zone"),
         (kind, "/records/2/data", json!("2001:db8::1"), "spec.records[2].data", "IPv4"),
         (kind, "/records/3/data", json!("mx.example.net."), "spec.records[3].data", "<preference> <name>"),
+        (kind, "/catalog", json!({}), "spec.records", "members alone"),
+        (kind, "/catalog", json!({"groupLabel": "a b"}), "spec.catalog.groupLabel", "alphanumeric"),
+        (
+            kind,
+            "/catalog",
+            json!({"selector": {"matchLabels": {"": "x"}}}),
+            "spec.catalog.selector.matchLabels[]",
+            "name part",
+        ),
         (kind, "/transfer/allow/0", json!({}), "spec.transfer.allow[0]", "cidr, keyRef or both"),
         (
             kind,

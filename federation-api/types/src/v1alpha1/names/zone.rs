@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::v1alpha1::cluster::SecretRef;
 use crate::v1alpha1::meta::{Condition, LabelSelector};
+use crate::v1alpha1::names::Catalog;
 use crate::v1alpha1::names::Updates;
 
 /// A zone that Koinon is authoritative for. Its apex is the object's name.
@@ -29,6 +30,9 @@ pub struct DnsZoneSpec {
     /// Who may change `records` by DNS updates (RFC 2136). Default: nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Updates>,
+    /// Makes the zone a catalog, which lists other zones for secondaries. Default: it is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Catalog>,
 }
 
 /// Transfers to secondary name servers.
