@@ -1,4 +1,12 @@
-//! The full reading of any message, over TCP and for what the fast path leaves.
+//! The full reading of any message, over connections and for what the fast path leaves.
+//!
+//! ```text
+//! fast path ─► datagrams ──────────────────────────┐
+//! TCP ─► room ─► framed ───────┐                   ├─► handler ─► message, tsig, transfer; the snapshot
+//! TLS ─► room ─┬► framed ──────┼─► desk ───────────┘
+//!              └► https ───────┤
+//! QUIC ─► room ─► quic ────────┘
+//! ```
 
 pub(crate) mod message;
 
@@ -12,4 +20,16 @@ pub(crate) mod handler;
 
 pub(crate) mod datagrams;
 
+pub(crate) mod desk;
+
+pub(crate) mod room;
+
+pub(crate) mod framed;
+
+pub(crate) mod tls;
+
+pub(crate) mod https;
+
 pub(crate) mod streams;
+
+pub(crate) mod quic;

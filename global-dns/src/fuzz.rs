@@ -76,7 +76,7 @@ static NODE: LazyLock<(Nsid, CookieSecret, Keys)> = LazyLock::new(|| {
 });
 
 fn speaker() -> Speaker<'static> {
-    Speaker { nsid: &NODE.0, keys: &NODE.2, archive: &ARCHIVE, now: NOW }
+    Speaker { nsid: &NODE.0, keys: &NODE.2, archive: &ARCHIVE, now: NOW, idle_max: None }
 }
 
 /// A byte that picks the client, then a message: whatever is said is well-formed, fits, and is for this message; and what

@@ -44,6 +44,7 @@ pub mod metrics;
 pub mod fuzz;
 
 pub use cookies::CookieSecret;
+pub use edge::tls::{Identity, IdentityError};
 pub use fast::BindError;
 pub use limit::Limit;
 pub use node::{InvalidNsid, Nsid};

@@ -2,7 +2,8 @@
 //!
 //! A datagram's sender is easily forged, and its victim then gets our answers. So answers to a network are limited, but for
 //! those to clients with a good cookie. Every second answer too many is an empty one with TC: a client that is real asks again
-//! over TCP, where an address cannot be forged. Each thread limits what it answers itself, without lock or allocation.
+//! over TCP, where an address cannot be forged. Each thread limits what it answers itself, without lock or allocation. A long
+//! answer counts as often as it has [`UNIT`] bytes: what a victim suffers from is bytes.
 //! Source: the response rate limiting of BIND and its successors; the counting is the generic cell rate algorithm.
 
 use std::net::IpAddr;
@@ -10,12 +11,13 @@ use std::net::IpAddr;
 use koinon_model::time::Timestamp;
 
 use crate::snapshot::{Seed, mix, site};
-use crate::wire::Rcode;
+use crate::wire::{Rcode, UDP_PAYLOAD_MAX};
 
 /// How answers are limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// Answers of one kind to one network (a /24, or a /56 of IPv6) in a second, at least 1.
+    /// Answers of one kind to one network (a /24, or a /56 of IPv6) in a second, at least 1; of 128 bytes, longer ones
+    /// count for as many.
     pub per_second: u32,
     /// Only count what would be limited.
     pub dry_run: bool,
@@ -46,6 +48,12 @@ pub(crate) enum Kind {
 /// Networks counted at once: 128 KiB, which stays in a core's own cache. More than that share places, and so limits.
 const PLACES: usize = 1 << 14;
 
+/// What an answer without DNSSEC usually has room in. Units: bytes.
+const UNIT: usize = 128;
+
+/// What the longest answer over UDP counts for.
+const UNITS_MAX: u32 = (UDP_PAYLOAD_MAX as u32).div_ceil(UNIT as u32);
+
 /// How much may come at once after silence. Units: microseconds.
 const BURST_US: u32 = 1_000_000;
 
@@ -72,6 +80,16 @@ pub(crate) struct Limiter {
 pub(crate) struct Limited {
     pub(crate) cut: u64,
     pub(crate) withheld: u64,
+}
+
+// === impl Limit ===
+
+impl Limit {
+    /// The part of one of several threads, among which the kernel spreads the clients of a network.
+    pub(crate) fn share(self, n_threads: usize) -> Self {
+        let n_threads = u32::try_from(n_threads).unwrap_or(u32::MAX).max(1);
+        Self { per_second: self.per_second.div_ceil(n_threads), ..self }
+    }
 }
 
 // === impl Kind ===
@@ -105,8 +123,8 @@ impl Limiter {
         std::mem::take(&mut self.limited)
     }
 
-    /// Judges one more answer to a client that has shown no cookie.
-    pub(crate) fn judge(&mut self, client: IpAddr, kind: Kind, now: Timestamp) -> Verdict {
+    /// Judges one more answer, of this many bytes, to a client that has shown no cookie.
+    pub(crate) fn judge(&mut self, client: IpAddr, kind: Kind, length: usize, now: Timestamp) -> Verdict {
         if client.is_loopback() {
             // Whoever can forge that is on this machine.
             return Verdict::Give;
@@ -116,14 +134,15 @@ impl Limiter {
         let now = now.as_millis().wrapping_mul(1000) as u32;
         // Anything else than a time that this account can have reached is an account that nobody used for long.
         let ahead = account.due.wrapping_sub(now);
-        let is_live = ahead <= BURST_US + self.interval_us;
+        let is_live = ahead <= BURST_US + self.interval_us * UNITS_MAX;
         let tag = (key >> 32) as u32 & !1;
         if !is_live || (account.tag & !1 != tag && ahead == 0) {
             *account = Account { tag, due: now };
         }
         let ahead = account.due.wrapping_sub(now);
         if ahead < BURST_US {
-            account.due = account.due.wrapping_add(self.interval_us);
+            let n_units = (length.div_ceil(UNIT) as u32).clamp(1, UNITS_MAX);
+            account.due = account.due.wrapping_add(self.interval_us * n_units);
             return Verdict::Give;
         }
         account.tag ^= 1;
@@ -149,7 +168,7 @@ mod tests {
     fn given(limiter: &mut Limiter, client: &str, kind: Kind, at_ms: i64, n_times: usize) -> [usize; 3] {
         let mut counts = [0; 3];
         for _ in 0..n_times {
-            let verdict = limiter.judge(client.parse().unwrap(), kind, Timestamp::from_millis(at_ms));
+            let verdict = limiter.judge(client.parse().unwrap(), kind, 100, Timestamp::from_millis(at_ms));
             counts[verdict as usize] += 1;
         }
         counts
@@ -165,6 +184,27 @@ mod tests {
         assert_eq!(given(&mut limiter, "192.0.2.1", Kind::Missing, 0, 10)[0], 10);
         // A tenth of a second later, a tenth of its rate.
         assert_eq!(given(&mut limiter, "192.0.2.1", Kind::Data, 100, 300)[0], 10);
+    }
+
+    #[test]
+    fn long_answers_count_by_their_bytes() {
+        for (length, wanted) in [(0, 100), (128, 100), (129, 50), (500, 25), (1232, 10), (9999, 10)] {
+            let mut limiter = limiter(100);
+            let client = "192.0.2.1".parse().unwrap();
+            let mut given_of = |at_ms: i64| {
+                let judged = (0..300)
+                    .map(|_| limiter.judge(client, Kind::Data, length, Timestamp::from_millis(at_ms)));
+                judged.filter(|verdict| *verdict == Verdict::Give).count()
+            };
+            assert_eq!(given_of(0), wanted, "{length} bytes");
+            assert_eq!(given_of(10_000), wanted, "{length} bytes, when the account is empty again");
+        }
+    }
+
+    #[test]
+    fn threads_share_the_rate() {
+        let limit = Limit { per_second: 1000, dry_run: false };
+        assert_eq!([1, 2, 3, 0].map(|n_threads| limit.share(n_threads).per_second), [1000, 500, 334, 1000]);
     }
 
     #[test]

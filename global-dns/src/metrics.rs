@@ -1,12 +1,16 @@
 //! What the server counts. Handles are resolved once, when the server starts; the answering threads count in
 //! plain numbers of their own and hand them over between batches.
 
+mod connections;
+
 use std::time::Duration;
 
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
+
+pub(crate) use connections::{Connections, End};
 
 use crate::edge::handler::Transport;
 use crate::limit::Limited;
@@ -22,7 +26,6 @@ const SWAPS: &str = "koinon_dns_snapshot_swaps_total";
 const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
 const NAMES: &str = "koinon_dns_names_count";
 const REFUSED: &str = "koinon_dns_refused_count";
-const CONNECTIONS: &str = "koinon_dns_tcp_connections_count";
 const TRANSFERS: &str = "koinon_dns_transfers_total";
 const NOTICES: &str = "koinon_dns_notices_total";
 const PROBES: &str = "koinon_dns_probes_total";
@@ -43,7 +46,7 @@ pub fn describe() {
     describe_histogram!(BUILD_SECONDS, Unit::Seconds, "Time to build a snapshot");
     describe_gauge!(NAMES, "Names in the snapshot, empty non-terminals included");
     describe_gauge!(REFUSED, "Names of the table that could not be served");
-    describe_gauge!(CONNECTIONS, "Open TCP connections");
+    connections::describe();
     describe_counter!(TRANSFERS, "Zones sent to secondaries, by outcome");
     describe_counter!(NOTICES, "Changes of zones told to secondaries, by outcome");
     describe_counter!(PROBES, "Probes made, by outcome");
@@ -79,8 +82,7 @@ impl Drop {
 /// Handles to everything the server counts.
 #[derive(Clone)]
 pub(crate) struct Metrics {
-    udp: [Counter; Rcode::ALL.len()],
-    tcp: [Counter; Rcode::ALL.len()],
+    answers: [[Counter; Rcode::ALL.len()]; Transport::ALL.len()],
     drops: [Counter; Drop::ALL.len()],
     cut: Counter,
     withheld: Counter,
@@ -91,7 +93,7 @@ pub(crate) struct Metrics {
     pub(crate) build_seconds: Histogram,
     pub(crate) names: Gauge,
     pub(crate) refused: Gauge,
-    pub(crate) connections: Gauge,
+    pub(crate) connections: Connections,
     transfers_completed: Counter,
     transfers_broken: Counter,
     notices_answered: Counter,
@@ -110,8 +112,7 @@ impl Metrics {
             )
         };
         Self {
-            udp: queries(Transport::Udp),
-            tcp: queries(Transport::Tcp),
+            answers: Transport::ALL.map(queries),
             drops: Drop::ALL.map(|reason| counter!(DROPS, "reason" => reason.as_str())),
             cut: counter!(LIMITED, "action" => "cut"),
             withheld: counter!(LIMITED, "action" => "withheld"),
@@ -122,7 +123,7 @@ impl Metrics {
             build_seconds: histogram!(BUILD_SECONDS),
             names: gauge!(NAMES),
             refused: gauge!(REFUSED),
-            connections: gauge!(CONNECTIONS),
+            connections: Connections::new(),
             transfers_completed: counter!(TRANSFERS, "outcome" => "completed"),
             transfers_broken: counter!(TRANSFERS, "outcome" => "broken"),
             notices_answered: counter!(NOTICES, "outcome" => "answered"),
@@ -136,11 +137,7 @@ impl Metrics {
 
     /// Counts queries answered.
     pub(crate) fn answered(&self, transport: Transport, rcode: Rcode, n_queries: u64) {
-        let counters = match transport {
-            Transport::Udp => &self.udp,
-            Transport::Tcp => &self.tcp,
-        };
-        counters[place(rcode)].increment(n_queries);
+        self.answers[transport as usize][place(rcode)].increment(n_queries);
     }
 
     /// Counts answers that were too many.
@@ -251,6 +248,9 @@ mod tests {
         }
         for (number, reason) in Drop::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, number);
+        }
+        for (number, transport) in Transport::ALL.into_iter().enumerate() {
+            assert_eq!(transport as usize, number);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use koinon_model::time::Timestamp;
@@ -38,6 +39,8 @@ pub(crate) struct Speaker<'a> {
     /// What of its zones may be copied.
     pub(crate) archive: &'a ArcSwap<Archive>,
     pub(crate) now: Timestamp,
+    /// How long the connection may be idle over which it speaks, if over any.
+    pub(crate) idle_max: Option<Duration>,
 }
 
 // === impl Nsid ===
@@ -66,7 +69,7 @@ impl Node {
     /// The node at a moment, with the keys of that day.
     pub(crate) fn speaker(&mut self, now: Timestamp) -> Speaker<'_> {
         self.keys.keep_up(&self.secret, now);
-        Speaker { nsid: &self.nsid, keys: &self.keys, archive: &self.archive, now }
+        Speaker { nsid: &self.nsid, keys: &self.keys, archive: &self.archive, now, idle_max: None }
     }
 }
 
@@ -85,6 +88,13 @@ impl<'a> Speaker<'a> {
         Options {
             cookie: edns.cookie.map(|cookie| self.keys.answer(&cookie, client, self.now)),
             nsid: edns.wants_nsid.then_some(&*self.nsid.0),
+            keepalive: self.idle_max.filter(|_| edns.wants_keepalive).map(tenths),
+            padding: None,
         }
     }
+}
+
+/// A duration in tenths of a second (RFC 7828 §3.1).
+fn tenths(duration: Duration) -> u16 {
+    u16::try_from(duration.as_millis() / 100).unwrap_or(u16::MAX)
 }

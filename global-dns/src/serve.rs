@@ -1,5 +1,7 @@
 //! The server as a whole: sockets, threads, the edge and the owner of the snapshot.
 
+mod secure;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +15,11 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::cookies::CookieSecret;
-use crate::edge::update::{self, Desk};
+use crate::edge::desk::Desk;
+use crate::edge::room::{Room, STAY};
+use crate::edge::streams::Speech;
+use crate::edge::tls::Identity;
+use crate::edge::update::{self, Courier};
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
 use crate::history::{self, Archive};
@@ -24,6 +30,8 @@ use crate::node::{Node, Nsid};
 use crate::notify;
 use crate::publish::{self, Links, Publisher, Setup};
 use crate::snapshot::{Seed, Snapshot};
+use secure::Doors;
+pub use secure::SecureAddresses;
 
 /// How a server is run.
 #[derive(Clone, Debug)]
@@ -42,13 +50,29 @@ pub struct Config {
     pub limit: Option<Limit>,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.
     pub seed: Seed,
+    /// Where it listens over encrypted transports, if it does.
+    pub secure: Option<Secure>,
     /// The folder that keeps the last table for the next start, if one is to.
     pub data_dir: Option<PathBuf>,
+}
+
+/// The encrypted transports.
+#[derive(Clone, Debug)]
+pub struct Secure {
+    /// What clients are shown.
+    pub identity: Identity,
+    /// Where to listen over TLS (RFC 7858).
+    pub tls: Vec<SocketAddr>,
+    /// Where to listen over HTTPS (RFC 8484).
+    pub https: Vec<SocketAddr>,
+    /// Where to listen over QUIC (RFC 9250).
+    pub quic: Vec<SocketAddr>,
 }
 
 /// A server that answers.
 pub struct Running {
     address: SocketAddr,
+    secure: SecureAddresses,
     snapshot: Arc<ArcSwap<Snapshot>>,
     stop_threads: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -68,9 +92,10 @@ pub fn start(
     answers: mpsc::Sender<AnswerReport>,
     stop: watch::Receiver<bool>,
 ) -> Result<Running, BindError> {
-    let Config { listen, n_threads, vantage, nsid, secret, limit, seed, data_dir } = config;
+    let Config { listen, n_threads, vantage, nsid, secret, limit, seed, secure, data_dir } = config;
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
+    let doors = secure.map(Doors::bind).transpose()?;
     let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();
     // Serials grow with generations, also across restarts: nobody changes names more than once a second for long.
     let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
@@ -81,10 +106,11 @@ pub fn start(
     let (requests, updates) = mpsc::channel(update::QUEUE);
     let (swaps, swapped) = watch::channel(generation);
     let room = Arc::new(Semaphore::new(update::QUEUE));
-    let desk = Desk { requests, snapshot: Arc::clone(&snapshot), swapped: swapped.clone(), room };
+    let courier = Courier { requests, snapshot: Arc::clone(&snapshot), swapped: swapped.clone(), room };
     let metrics = Metrics::new();
     let mut running = Running {
         address,
+        secure: doors.as_ref().map(Doors::addresses).unwrap_or_default(),
         snapshot: Arc::clone(&snapshot),
         stop_threads: Arc::default(),
         threads: Vec::new(),
@@ -98,7 +124,7 @@ pub fn start(
             bailouts: bailouts.clone(),
             stop: Arc::clone(&running.stop_threads),
             node: node.clone(),
-            limit,
+            limit: limit.map(|limit| limit.share(n_threads)),
             seed,
             metrics: metrics.clone(),
         })?;
@@ -110,11 +136,16 @@ pub fn start(
         Arc::clone(&snapshot),
         node.clone(),
         limiter,
-        desk.clone(),
+        courier.clone(),
         metrics.clone(),
         stop.clone(),
     ));
-    tasks.spawn(streams::run(listener, Arc::clone(&snapshot), node, desk, metrics.clone(), stop.clone()));
+    let desk = Desk::new(Arc::clone(&snapshot), node, courier, metrics.clone());
+    let room = Room::new(secure::connections_max(), STAY);
+    tasks.spawn(streams::run(listener, Speech::Tcp, desk.clone(), room.clone(), stop.clone()));
+    if let Some(doors) = doors {
+        doors.open(tasks, &desk, &room, &stop);
+    }
     let keeper = data_dir.map(|folder| {
         let (keeper, latest) = watch::channel(kept.clone());
         tasks.spawn(keep::run(folder, latest, stop.clone()));
@@ -146,6 +177,11 @@ impl Running {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens over encrypted transports.
+    pub fn secure(&self) -> &SecureAddresses {
+        &self.secure
     }
 
     /// Reads what is served now; stays valid, and up to date, as long as it is held.

@@ -49,7 +49,7 @@ use std::sync::Arc;
 use koinon_types::names::{NameTable, Record};
 
 pub use answer::{Answer, Edns, Head, Options, Question, write};
-pub(crate) use answer::{How, OPT, Path};
+pub(crate) use answer::{How, OPT, Padding, Path};
 pub use build::{BuildError, Input, build};
 pub(crate) use choice::{Choice, mix, site};
 pub(crate) use content::Entry;

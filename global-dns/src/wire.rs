@@ -27,6 +27,10 @@ pub mod option {
     pub const NSID: u16 = 3;
     /// Cookies (RFC 7873).
     pub const COOKIE: u16 = 10;
+    /// How long a connection may be idle (RFC 7828).
+    pub const TCP_KEEPALIVE: u16 = 11;
+    /// Bytes that only hide the length of a message (RFC 7830).
+    pub const PADDING: u16 = 12;
 }
 
 /// Header bits, as the third and fourth byte of a message carry them.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use dns::{DnsArgs, DnsCommand, DnsServeArgs, ExportArgs, ImportArgs, NamesArgs};
+pub(crate) use dns::{DnsArgs, DnsCommand, DnsServeArgs, ExportArgs, ImportArgs, NamesArgs, SecureArgs};
 
 /// One API, placement, sync and global names over many Kubernetes clusters.
 #[derive(Debug, Parser)]

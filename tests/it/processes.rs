@@ -3,8 +3,10 @@
 mod bad_input;
 mod demo;
 mod dns_node;
+mod encrypted;
 mod endpoints;
 mod external_dns;
+mod floods;
 mod kill_loop;
 mod kubectl_tour;
 mod members;

@@ -9,7 +9,19 @@ import tempfile
 
 import dns.version
 
-from . import ask, clients, differential, mutations, rfc8906, rows, servers, transfers, weights, zonemaster
+from . import (
+    ask,
+    clients,
+    differential,
+    encrypted,
+    mutations,
+    rfc8906,
+    rows,
+    servers,
+    transfers,
+    weights,
+    zonemaster,
+)
 
 # How each program says what it is; the first line counts.
 VERSIONS = {
@@ -64,13 +76,17 @@ def judge(arguments):
     running = []
     with tempfile.TemporaryDirectory(prefix="koinon-judge-") as folder:
         try:
-            running.append(servers.start_koinon(arguments.koinon, arguments.kubectl, folder, addresses))
+            options = encrypted.options(folder, addresses.koinon)
+            running.append(
+                servers.start_koinon(arguments.koinon, arguments.kubectl, folder, addresses, options)
+            )
             serial = servers.serial_of(koinon)
             running.append(servers.start_nsd(folder, addresses, serial))
             running.append(servers.start_knot(folder, addresses, serial))
             return [
                 *rfc8906.judge(koinon),
                 *clients.judge(koinon),
+                *encrypted.judge(folder, koinon),
                 *zonemaster.judge(folder, addresses.koinon, addresses.nsd),
                 *mutations.judge(koinon, queries, seed),
                 *differential.judge("udp", koinon, others, queries, seed),

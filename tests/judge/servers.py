@@ -107,7 +107,7 @@ def kubeconfig(folder):
     return os.path.join(data_folder(folder), "admin.kubeconfig")
 
 
-def start_koinon(program, kubectl, folder, addresses):
+def start_koinon(program, kubectl, folder, addresses, options):
     """A host that serves the zone of `zone.py`, its names settled."""
     api, server = f"{addresses.koinon}:{API_PORT}", (addresses.koinon, PORT)
     data = data_folder(folder)
@@ -120,6 +120,7 @@ def start_koinon(program, kubectl, folder, addresses):
         api,
         "--dns-listen",
         f"{addresses.koinon}:{PORT}",
+        *options,
     ]
     process = Process("koinon", command, os.path.join(folder, "koinon.log"))
     try:

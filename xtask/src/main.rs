@@ -61,9 +61,9 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Searches for what breaks, and goes on from what earlier searches kept
+    /// Tries a release build for long, or searches for what breaks it
     Campaign {
-        /// fuzz-dns
+        /// floods or fuzz-dns
         name: campaign::Name,
         /// How long it runs: 90s, 10m, 2h
         #[arg(long = "for", value_name = "TIME", value_parser = campaign::read_time, default_value = "10m")]

@@ -25,6 +25,22 @@ pub(crate) const DIG: Need = Need {
     provide: "provide `dig` on PATH (package bind9-dnsutils or bind-utils)",
 };
 
+/// Encrypted transports are judged by another one.
+pub(crate) const KDIG: Need = Need {
+    name: "kdig",
+    works: &["kdig", "-V"],
+    package: "knot-dnsutils",
+    provide: "provide `kdig` with TLS and HTTPS on PATH (package knot-dnsutils or knot-utils)",
+};
+
+/// Floods come from networks of their own, which are made in a network namespace.
+pub(crate) const NAMESPACES: Need = Need {
+    name: "ip in a network namespace",
+    works: &["unshare", "--map-root-user", "--net", "ip", "link", "set", "lo", "up"],
+    package: "iproute2",
+    provide: "provide `unshare` (util-linux) and `ip` (iproute2), and allow user namespaces",
+};
+
 /// A server that is compared with.
 pub(crate) const NSD: Need = Need {
     name: "nsd",

@@ -23,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
             "--deny=warnings",
         ]))
     })?;
-    phase("other needs", || needs::prepare(&[needs::DIG]))?;
+    phase("other needs", || needs::prepare(&[needs::DIG, needs::KDIG, needs::NAMESPACES]))?;
     phase("kube-assets", || kube_assets::prepare(workspace))?;
     phase("codegen", || codegen::run(true))?;
     // Tests run the host's binary, which cargo builds only when it is asked for.

@@ -31,12 +31,7 @@ pub(super) fn resolve(client: &Client, checked: &CheckedTransfer) -> (Transfer, 
     let mut transfer = Transfer::default();
     let mut problems = Vec::new();
     for (index, peer) in checked.allow.iter().enumerate() {
-        let grant = match peer {
-            CheckedPeer::From(network) => Ok(Grant::From(*network)),
-            CheckedPeer::With(secret) => find(client, secret).map(Grant::With),
-            CheckedPeer::Both(network, secret) => find(client, secret).map(|key| Grant::Both(*network, key)),
-        };
-        match grant {
+        match grant(client, peer) {
             Ok(grant) => transfer.allow.push(grant),
             Err(problem) => problems.push(format!("spec.transfer.allow[{index}].keyRef: {problem}")),
         }
@@ -72,6 +67,15 @@ pub(super) fn resolve_updaters(
         }
     }
     (allow, problems)
+}
+
+fn grant(client: &Client, peer: &CheckedPeer) -> Result<Grant, String> {
+    match peer {
+        CheckedPeer::From(network) => Ok(Grant::From(*network)),
+        CheckedPeer::With(secret) => find(client, secret).map(Grant::With),
+        CheckedPeer::Both(network, secret) => find(client, secret).map(|key| Grant::Both(*network, key)),
+        CheckedPeer::Encrypted(peer) => grant(client, peer).map(|grant| Grant::Encrypted(Box::new(grant))),
+    }
 }
 
 fn find(client: &Client, secret: &SecretRef) -> Result<TsigKey, String> {

@@ -33,7 +33,9 @@ pub use probe::{
 };
 pub use returning::{Forced, ForcedState, Ramp};
 pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
-pub use transfer::{Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey};
+pub use transfer::{
+    Asker, Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey,
+};
 pub use update::{
     Update, UpdateCode, UpdateGrant, UpdateMessage, UpdateNames, UpdateOutcome, UpdateRecord, UpdateRequest,
     Updates,

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
 
 use super::handler::{RESPONSE_MAX, Reply, Transport, respond};
-use super::update::{Desk, Pending};
+use super::update::{Courier, Pending};
 use crate::fast::{Bailout, now, send_one};
 use crate::limit::{Kind, Limiter, Verdict};
 use crate::metrics::{Drop, Metrics};
@@ -25,7 +25,7 @@ pub(crate) async fn run(
     snapshot: Arc<ArcSwap<Snapshot>>,
     mut node: Node,
     mut limiter: Option<Limiter>,
-    desk: Desk,
+    courier: Courier,
     metrics: Metrics,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -44,12 +44,12 @@ pub(crate) async fn run(
             Some(Reply::Message { length, rcode }) => (length, rcode),
             Some(Reply::Update(pending)) => {
                 while updates.try_join_next().is_some() {}
-                let Some(room) = desk.enter() else {
+                let Some(room) = courier.enter() else {
                     metrics.dropped(Drop::QueueFull, 1);
                     continue;
                 };
                 let update = Update { pending, room, bailout };
-                updates.spawn(update.settle(desk.clone(), node.clone(), metrics.clone()));
+                updates.spawn(update.settle(courier.clone(), node.clone(), metrics.clone()));
                 continue;
             }
             // A zone does not travel in datagrams: it is refused, or the SOA alone is said.
@@ -59,7 +59,7 @@ pub(crate) async fn run(
             }
         };
         if let Some(limiter) = &mut limiter {
-            let verdict = limiter.judge(peer.ip(), Kind::of(rcode), now);
+            let verdict = limiter.judge(peer.ip(), Kind::of(rcode), length, now);
             metrics.limited(limiter.take());
             // What comes here is mostly in error, and an error is no hint to use TCP.
             if verdict != Verdict::Give {
@@ -83,9 +83,9 @@ struct Update {
 
 impl Update {
     /// Has it done and answers. Whoever signs asks for itself, so the answer is not limited.
-    async fn settle(self, mut desk: Desk, mut node: Node, metrics: Metrics) {
+    async fn settle(self, mut courier: Courier, mut node: Node, metrics: Metrics) {
         let mut out = vec![0; RESPONSE_MAX];
-        let (length, rcode) = desk.settle(self.pending, &mut node, &mut out).await;
+        let (length, rcode) = courier.settle(self.pending, &mut node, &mut out).await;
         metrics.answered(Transport::Udp, rcode, 1);
         if send_one(self.bailout.socket.as_fd(), &self.bailout.peer, &out[..length]).is_err() {
             metrics.dropped(Drop::SendFailed, 1);

@@ -9,7 +9,7 @@ use super::transfer::{self, Plan, Verdict};
 use super::tsig::{self, Bad, Signed, Signer};
 use super::update::Pending;
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Head, Question, Scratch, Snapshot, write};
+use crate::snapshot::{Answer, Head, Options, Padding, Question, Scratch, Snapshot, write};
 use crate::update;
 use crate::wire::Rcode;
 use crate::wire::name::{NAME_MAX, suffixes};
@@ -21,14 +21,42 @@ pub(crate) enum Transport {
     Udp,
     /// A stream: whatever a message can hold.
     Tcp,
+    /// A stream over TLS (RFC 7858).
+    Tls,
+    /// A request over HTTPS (RFC 8484).
+    Https,
+    /// A stream of its own over QUIC (RFC 9250).
+    Quic,
 }
 
 impl Transport {
+    /// Every transport.
+    pub(crate) const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
+
     /// Its name in labels of metrics.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
+            Self::Quic => "quic",
+        }
+    }
+
+    /// Whether nobody between can read it.
+    pub(crate) fn is_encrypted(self) -> bool {
+        match self {
+            Self::Udp | Self::Tcp => false,
+            Self::Tls | Self::Https | Self::Quic => true,
+        }
+    }
+
+    /// Whether an answer may take many messages, as a zone does (RFC 5936 §4, RFC 9103 §6, RFC 9250 §4.2).
+    pub(crate) fn carries_zones(self) -> bool {
+        match self {
+            Self::Udp | Self::Https => false,
+            Self::Tcp | Self::Tls | Self::Quic => true,
         }
     }
 }
@@ -79,7 +107,7 @@ struct Exchange<'a> {
     speaker: &'a Speaker<'a>,
 }
 
-impl Exchange<'_> {
+impl<'a> Exchange<'a> {
     /// Answers what may be believed.
     fn answer(
         self,
@@ -111,14 +139,14 @@ impl Exchange<'_> {
                 match transfer::decide(self.snapshot, &archive, *wanted, self.client, key, self.transport) {
                     Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
                     Verdict::Granted(copied) => {
-                        let options = self.speaker.options(head.edns, self.client);
+                        let options = self.options(head, None);
                         return Some(self.give(head, Plan::new(head, &options, copied, signer), out));
                     }
                 }
             }
         };
         let room = signer.as_ref().map_or(0, Signer::room);
-        let options = self.speaker.options(head.edns, self.client);
+        let options = self.options(head, Some(Padding { behind: room }));
         let mut length = write(out, head, &answer, &options, self.limit(head) - room);
         if let Some(mut signer) = signer {
             length = signer.sign(out, length, self.speaker.now);
@@ -148,7 +176,7 @@ impl Exchange<'_> {
             Bad::Malformed => Rcode::FormErr,
             Bad::Unproven(_) | Bad::Proven(..) => Rcode::NotAuth,
         };
-        let options = self.speaker.options(head.edns, self.client);
+        let options = self.options(head, None);
         let length = write(out, head, &Answer::bare(rcode), &options, self.limit(head));
         let length = tsig::append_fault(out, length, tsig, bad, self.speaker.now);
         Some(Reply::Message { length, rcode })
@@ -157,12 +185,16 @@ impl Exchange<'_> {
     fn limit(self, head: &Head<'_>) -> usize {
         match self.transport {
             Transport::Udp => head.udp_limit(),
-            Transport::Tcp => RESPONSE_MAX,
+            Transport::Tcp | Transport::Tls | Transport::Https | Transport::Quic => RESPONSE_MAX,
         }
     }
-}
 
-impl<'a> Exchange<'a> {
+    /// What is said in OPT; who reads along is not to learn much from lengths.
+    fn options(self, head: &Head<'_>, padding: Option<Padding>) -> Options<'a> {
+        let padding = padding.filter(|_| self.transport.is_encrypted());
+        Options { padding, ..self.speaker.options(head.edns, self.client) }
+    }
+
     fn look_up(self, asked: Asked<'_>, scratch: &'a mut Scratch) -> Answer<'a> {
         let mut lower = [0; NAME_MAX];
         let lower = &mut lower[..asked.name.len()];
@@ -173,3 +205,6 @@ impl<'a> Exchange<'a> {
         self.snapshot.answer_in_full(&question, self.client, self.speaker.now, scratch)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -282,7 +282,7 @@ impl<'a> Cursor<'a> {
 /// Reads an OPT record (RFC 6891 §6.1.2). What a later version puts into its data is not ours to judge.
 fn opt(record: &Raw<'_>) -> Option<Edns> {
     let mut options = Cursor { packet: record.data, at: 0 };
-    let (mut cookie, mut wants_nsid) = (None, false);
+    let (mut cookie, mut wants_nsid, mut wants_keepalive) = (None, false, false);
     while record.ttl[1] == 0 && options.at < record.data.len() {
         let code = options.number()?;
         let length = options.number()?;
@@ -291,10 +291,12 @@ fn opt(record: &Raw<'_>) -> Option<Edns> {
             // Only the first one counts (RFC 7873 §5.2).
             option::COOKIE if cookie.is_none() => cookie = Some(read_cookie(data)?),
             option::NSID => wants_nsid = true,
+            option::TCP_KEEPALIVE => wants_keepalive = true,
             _ => {}
         }
     }
-    Some(Edns { payload: record.class, dnssec_ok: record.ttl[2] & 0x80 != 0, cookie, wants_nsid })
+    let dnssec_ok = record.ttl[2] & 0x80 != 0;
+    Some(Edns { payload: record.class, dnssec_ok, cookie, wants_nsid, wants_keepalive })
 }
 
 /// Reads a cookie (RFC 7873 §4): the client's half, and maybe 8 to 32 bytes of a server, which are ours when they are 16.

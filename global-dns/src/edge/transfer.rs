@@ -14,7 +14,7 @@ mod pack;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use koinon_types::names::TsigKey;
+use koinon_types::names::{Asker, TsigKey};
 
 use super::handler::Transport;
 use super::message::Wanted;
@@ -67,16 +67,17 @@ pub(crate) fn decide(
     let Some(apex) = known else { return Verdict::Failed(Rcode::NotAuth) };
     let text = apex.to_string();
     let zone = snapshot.table().zones.iter().find(|zone| zone.apex == text);
-    if !zone.is_some_and(|zone| zone.transfer.admits(client, key)) {
+    let asker = Asker { client, signed_with: key, is_encrypted: transport.is_encrypted() };
+    if !zone.is_some_and(|zone| zone.transfer.admits(asker)) {
         return Verdict::Failed(Rcode::Refused);
     }
     // The grant is so new that the archive does not have the zone yet.
     let Some(zone) = archive.zone(&apex) else { return Verdict::Failed(Rcode::ServFail) };
-    let extent = match (wanted.since.map(|since| zone.known(since)), transport) {
+    let extent = match (wanted.since.map(|since| zone.known(since)), transport.carries_zones()) {
         // No such thing is defined (RFC 5936 §4.2).
-        (None, Transport::Udp) => return Verdict::Failed(Rcode::Refused),
-        (None, Transport::Tcp) | (Some(Known::Unknown), Transport::Tcp) => Extent::Whole,
-        (Some(Known::Latest), _) | (Some(Known::Unknown), Transport::Udp) => Extent::Soa,
+        (None, false) => return Verdict::Failed(Rcode::Refused),
+        (None, true) | (Some(Known::Unknown), true) => Extent::Whole,
+        (Some(Known::Latest), _) | (Some(Known::Unknown), false) => Extent::Soa,
         (Some(Known::Earlier { n_steps }), _) => Extent::Since { n_steps },
     };
     Verdict::Granted(Copied { zone: Arc::clone(zone), extent })

@@ -48,7 +48,7 @@ pub(crate) struct Pending {
 
 /// Where updates are taken from clients and their outcomes told; clones are the same.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct Courier {
     pub(crate) requests: mpsc::Sender<UpdateRequest>,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     /// Says when there is another snapshot.
@@ -83,9 +83,9 @@ impl Pending {
     }
 }
 
-// === impl Desk ===
+// === impl Courier ===
 
-impl Desk {
+impl Courier {
     /// Room for one more update by datagram; none when there are too many.
     pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()

@@ -91,6 +91,7 @@ fn read_opt(bytes: &[u8]) -> Option<Edns> {
         dnssec_ok: flags & 0x80 != 0,
         cookie: None,
         wants_nsid: false,
+        wants_keepalive: false,
     };
     while !options.is_empty() {
         let (head, rest) = options.split_first_chunk::<4>()?;
@@ -98,6 +99,7 @@ fn read_opt(bytes: &[u8]) -> Option<Edns> {
         match u16::from_be_bytes([head[0], head[1]]) {
             option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(read_cookie(data)?),
             option::NSID => edns.wants_nsid = true,
+            option::TCP_KEEPALIVE => edns.wants_keepalive = true,
             _ => {}
         }
         options = rest;
@@ -188,7 +190,8 @@ mod tests {
         let mut lower = [0; NAME_MAX + 9];
         let usual = read(&packet, &mut lower).unwrap();
         let cookie = Some(Cookie { client: *b"abcdefgh", server: None });
-        let wanted = Edns { payload: 4096, dnssec_ok: true, cookie, wants_nsid: true };
+        let wanted =
+            Edns { payload: 4096, dnssec_ok: true, cookie, wants_nsid: true, wants_keepalive: false };
         assert_eq!(usual.head.edns, Some(wanted));
     }
 

@@ -63,15 +63,19 @@ pub(crate) fn respond(
             continue;
         }
         let rcode = answer.rcode();
+        let options = speaker.options(usual.head.edns, *client);
         let verdict = limiter.as_deref_mut().map_or(Verdict::Give, |limiter| {
             let is_known = speaker.knows(usual.head.edns, *client);
-            if is_known { Verdict::Give } else { limiter.judge(*client, Kind::of(rcode), speaker.now) }
+            if is_known {
+                return Verdict::Give;
+            }
+            let length = answer.length(&usual.head, &options).min(usual.head.udp_limit());
+            limiter.judge(*client, Kind::of(rcode), length, speaker.now)
         });
         if verdict == Verdict::Withhold {
             *response = Response::Withheld;
             continue;
         }
-        let options = speaker.options(usual.head.edns, *client);
         // Nothing fits into nothing, which is told by TC.
         let limit = if verdict == Verdict::Cut { 0 } else { usual.head.udp_limit() };
         let length = write(out, &usual.head, answer, &options, limit);

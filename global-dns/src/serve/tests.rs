@@ -1,5 +1,7 @@
 //! A server as its clients meet it: over UDP and TCP, before and after there is something to serve.
 
+mod secure;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,10 @@ pub(crate) fn serve() -> Served {
 }
 
 fn serve_at(listen: &str, data_dir: Option<PathBuf>) -> Served {
+    serve_with(listen, data_dir, None)
+}
+
+fn serve_with(listen: &str, data_dir: Option<PathBuf>, secure: Option<Secure>) -> Served {
     let (table, follow) = watch::channel(Arc::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(64), mpsc::channel(64));
     let (stop, stopped) = watch::channel(false);
@@ -43,6 +49,7 @@ fn serve_at(listen: &str, data_dir: Option<PathBuf>) -> Served {
         secret: CookieSecret::new([9; 32]),
         limit: None,
         seed: [3, 5],
+        secure,
         data_dir,
     };
     let running = start(config, follow, probe_sender, answer_sender, stopped).unwrap();

@@ -65,6 +65,12 @@ impl Answer<'_> {
         self.rcode
     }
 
+    /// The length of the response to `head` with this answer, before padding.
+    pub(crate) fn length(&self, head: &Head<'_>, options: &Options<'_>) -> usize {
+        let opt = if head.edns.is_some() { OPT + options.length() } else { 0 };
+        HEADER + head.question.len() + self.bytes.len() + opt
+    }
+
     /// Says only this code.
     pub(crate) const fn bare(rcode: Rcode) -> Self {
         Self { rcode, authoritative: false, counts: [0; 3], bytes: &[], fixups: &[], is_redirect: false }
@@ -163,6 +169,8 @@ pub struct Edns {
     pub(crate) cookie: Option<Cookie>,
     /// Whether it wants to know which node answers (RFC 5001).
     pub(crate) wants_nsid: bool,
+    /// Whether it asks how long its connection may be idle (RFC 7828); means nothing over UDP.
+    pub(crate) wants_keepalive: bool,
 }
 
 /// What a response says in its OPT record beside what every one does.
@@ -170,16 +178,40 @@ pub struct Edns {
 pub struct Options<'a> {
     pub(crate) cookie: Option<[u8; COOKIE]>,
     pub(crate) nsid: Option<&'a [u8]>,
+    /// How long the connection may be idle. Units: tenths of a second.
+    pub(crate) keepalive: Option<u16>,
+    /// Hides the length of the message.
+    pub(crate) padding: Option<Padding>,
+}
+
+/// Fills a message up to a multiple of [`PADDED`] bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Padding {
+    /// Bytes that will follow behind the message, a signature for instance, and count with it.
+    pub(crate) behind: usize,
+}
+
+/// The block length of responses (RFC 8467 §4.1).
+pub(crate) const PADDED: usize = 468;
+
+impl Padding {
+    /// Length of the option's data for a message that has `length` bytes without the option; none when it has no room.
+    fn length(self, length: usize, limit: usize) -> Option<usize> {
+        let bare = length + 4;
+        let padded = (bare + self.behind).next_multiple_of(PADDED) - self.behind;
+        padded.min(limit).checked_sub(bare)
+    }
 }
 
 impl Options<'_> {
+    /// Length of all but the padding, which depends on the rest of the message.
     pub(crate) fn length(&self) -> usize {
         let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
-        cookie + self.nsid.map_or(0, |nsid| 4 + nsid.len())
+        cookie + self.nsid.map_or(0, |nsid| 4 + nsid.len()) + self.keepalive.map_or(0, |_| 4 + 2)
     }
 
-    /// Writes the options, which `out` has room for.
-    fn write(&self, out: &mut [u8]) {
+    /// Writes the options, the last one with this much padding; `out` has exactly the room for them.
+    fn write(&self, out: &mut [u8], padding: Option<usize>) {
         let mut at = 0;
         let mut put = |code: u16, data: &[u8]| {
             out[at..at + 2].copy_from_slice(&code.to_be_bytes());
@@ -192,6 +224,12 @@ impl Options<'_> {
         }
         if let Some(cookie) = &self.cookie {
             put(option::COOKIE, cookie);
+        }
+        if let Some(keepalive) = self.keepalive {
+            put(option::TCP_KEEPALIVE, &keepalive.to_be_bytes());
+        }
+        if let Some(length) = padding {
+            put(option::PADDING, &[0; PADDED][..length]);
         }
     }
 }
@@ -250,8 +288,11 @@ pub fn write(
     }
     if let Some(edns) = head.edns {
         n_additional += 1;
-        out[end..end + OPT].copy_from_slice(&opt(rcode, edns, options.length()));
-        options.write(&mut out[end + OPT..end + opt_length]);
+        let limit = limit.min(out.len());
+        let padding = options.padding.and_then(|padding| padding.length(end + opt_length, limit));
+        let opt_length = opt_length + padding.map_or(0, |padding| 4 + padding);
+        out[end..end + OPT].copy_from_slice(&opt(rcode, edns, opt_length - OPT));
+        options.write(&mut out[end + OPT..end + opt_length], padding);
         end += opt_length;
     }
     out[6..8].copy_from_slice(&n_answers.to_be_bytes());

@@ -13,7 +13,7 @@ pub(crate) struct NamesArgs {
     /// Where names are served, over UDP and TCP
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5353")]
     pub(crate) dns_listen: SocketAddr,
-    /// Answers a second over UDP to one network (/24, or /56 of IPv6) whose clients show no cookie; 0 for no limit
+    /// Answers a second (of 128 bytes; longer ones count for several) over UDP to one network (/24, or /56 of IPv6) whose clients show no cookie; 0 for no limit
     #[arg(long, value_name = "ANSWERS", default_value_t = 1000)]
     pub(crate) dns_rate_limit: u32,
     /// Only count what --dns-rate-limit would cut or withhold
@@ -22,6 +22,29 @@ pub(crate) struct NamesArgs {
     /// File with the 32 bytes that cookies are made with, the same on every server of the names (default: drawn once, in the data folder)
     #[arg(long, value_name = "FILE")]
     pub(crate) cookie_secret: Option<PathBuf>,
+    /// Over which encrypted transports.
+    #[command(flatten)]
+    pub(crate) secure: SecureArgs,
+}
+
+/// Encrypted transports.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SecureArgs {
+    /// Where names are served over TLS (port 853 by custom); may be repeated
+    #[arg(long, value_name = "IP:PORT", requires = "dns_cert")]
+    pub(crate) dns_tls_listen: Vec<SocketAddr>,
+    /// Where names are served over HTTPS, at /dns-query; may be repeated
+    #[arg(long, value_name = "IP:PORT", requires = "dns_cert")]
+    pub(crate) dns_https_listen: Vec<SocketAddr>,
+    /// Where names are served over QUIC (UDP port 853 by custom); may be repeated
+    #[arg(long, value_name = "IP:PORT", requires = "dns_cert")]
+    pub(crate) dns_quic_listen: Vec<SocketAddr>,
+    /// Certificate of encrypted transports, its issuers after it, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "dns_key")]
+    pub(crate) dns_cert: Option<PathBuf>,
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "dns_cert")]
+    pub(crate) dns_key: Option<PathBuf>,
 }
 
 /// `koinon dns serve`.
@@ -56,7 +79,7 @@ pub(crate) struct DnsArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum DnsCommand {
     /// Serve the host's names from here too; goes on without the host
-    Serve(DnsServeArgs),
+    Serve(Box<DnsServeArgs>),
     /// Store the zone of a zone file as a DnsZone
     Import(ImportArgs),
     /// Print the zone file of a DnsZone

@@ -12,7 +12,7 @@ use crate::exit::Outcome;
 /// Serves names, or imports or exports a zone file.
 pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<Outcome> {
     match args.command {
-        DnsCommand::Serve(args) => serve::run(args).await,
+        DnsCommand::Serve(args) => serve::run(*args).await,
         DnsCommand::Import(args) => import::run(args).await,
         DnsCommand::Export(args) => export::run(args).await,
     }

@@ -5,7 +5,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{ServerArgs, Switch};
 use crate::compose::host::{self, Settings};
-use crate::compose::observe;
+use crate::compose::{dns, observe};
 use crate::exit::Outcome;
 use crate::render;
 
@@ -29,9 +29,10 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
     let mut host = host::start(settings).await?;
     let names = host.dns_address().map_or(String::new(), |address| format!(", names at {address}"));
     render::print(&format!(
-        "koinon {} is ready: API at https://{}{names}, kubeconfig {}\n",
+        "koinon {} is ready: API at https://{}{names}{}, kubeconfig {}\n",
         env!("CARGO_PKG_VERSION"),
         host.api_address(),
+        dns::describe(host.dns_secure()),
         host.kubeconfig().display(),
     ));
     let ended = tokio::select! {

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use koinon_dns::serve::Config;
-use koinon_dns::{CookieSecret, Limit};
+use koinon_dns::serve::{Config, Secure, SecureAddresses};
+use koinon_dns::{CookieSecret, Identity, Limit};
 
 use super::private::write_private;
-use crate::args::NamesArgs;
+use crate::args::{NamesArgs, SecureArgs};
 
 /// The file with the secret of cookies, in the data folder.
 const SECRET: &str = "dns-cookies.secret";
@@ -23,6 +23,8 @@ pub(crate) struct Serving {
     pub(crate) limit: Option<Limit>,
     /// What cookies are made with; none draws it and keeps it.
     pub(crate) cookie_secret: Option<PathBuf>,
+    /// Over which encrypted transports.
+    pub(crate) secure: SecureArgs,
 }
 
 impl From<NamesArgs> for Serving {
@@ -32,6 +34,7 @@ impl From<NamesArgs> for Serving {
             listen: args.dns_listen,
             limit: (limit.per_second > 0).then_some(limit),
             cookie_secret: args.cookie_secret,
+            secure: args.secure,
         }
     }
 }
@@ -53,8 +56,38 @@ pub(super) fn config(serving: &Serving, name: &str, data_dir: PathBuf) -> anyhow
         secret,
         limit: serving.limit,
         seed: seed(),
+        secure: secure(&serving.secure)?,
         data_dir: Some(data_dir),
     })
+}
+
+/// Encrypted transports, with the certificate that they show.
+fn secure(args: &SecureArgs) -> anyhow::Result<Option<Secure>> {
+    let SecureArgs { dns_tls_listen, dns_https_listen, dns_quic_listen, dns_cert, dns_key } = args;
+    // That both files are there or none is seen to by the arguments themselves.
+    let (Some(certificate), Some(key)) = (dns_cert, dns_key) else { return Ok(None) };
+    if dns_tls_listen.is_empty() && dns_https_listen.is_empty() && dns_quic_listen.is_empty() {
+        anyhow::bail!(
+            "--dns-cert is for encrypted transports: add --dns-tls-listen, --dns-https-listen or --dns-quic-listen"
+        );
+    }
+    let identity =
+        Identity::load(certificate.clone(), key.clone()).context("use --dns-cert and --dns-key")?;
+    Ok(Some(Secure {
+        identity,
+        tls: dns_tls_listen.clone(),
+        https: dns_https_listen.clone(),
+        quic: dns_quic_listen.clone(),
+    }))
+}
+
+/// Where names are served over encrypted transports, for the line that says that a server is ready.
+pub(crate) fn describe(secure: &SecureAddresses) -> String {
+    let transports = [("TLS", &secure.tls), ("HTTPS", &secure.https), ("QUIC", &secure.quic)];
+    let told = transports.iter().flat_map(|(transport, addresses)| {
+        addresses.iter().map(move |address| format!(", over {transport} at {address}"))
+    });
+    told.collect()
 }
 
 /// A key that nobody outside the process can guess: the standard library's own, made from the system's randomness.

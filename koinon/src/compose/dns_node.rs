@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use koinon_dns::serve;
+use koinon_dns::serve::{self, SecureAddresses};
 use koinon_types::names::{AnswerReport, NameTable, NameTableSender, ProbeReport};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -59,6 +59,7 @@ pub(crate) struct Settings {
 /// A node that serves.
 pub(crate) struct Running {
     address: SocketAddr,
+    secure: SecureAddresses,
     stop: watch::Sender<bool>,
     server: JoinSet<()>,
     /// Ends when it is dropped.
@@ -84,7 +85,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let config = dns::config(&serving, &node, data_dir).context("--node")?;
     let mut running = serve::start(config, follow, probe_sender, answer_sender, stopped)
         .context("serve names; choose another address with --dns-listen")?;
-    let address = running.address();
+    let (address, secure) = (running.address(), running.secure().clone());
     let (snapshots, updates) = (running.snapshots(), running.updates());
     let (mut server, mut links) = (JoinSet::new(), JoinSet::new());
     server.spawn(running.run());
@@ -100,7 +101,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
         links.spawn(pages::serve(listener, Pages { metrics, missing: Arc::new(missing) }));
     }
     links.spawn(report(host, probes, answers));
-    Ok(Running { address, stop, server, _links: links })
+    Ok(Running { address, secure, stop, server, _links: links })
 }
 
 // === impl Running ===
@@ -109,6 +110,11 @@ impl Running {
     /// Where names are served.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where they are served over encrypted transports.
+    pub(crate) fn secure(&self) -> &SecureAddresses {
+        &self.secure
     }
 
     /// Stops serving.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::{Config, Server};
+use koinon_dns::serve::SecureAddresses;
 use koinon_store::RedbStore;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
 pub(crate) struct Running {
     api_address: SocketAddr,
     dns_address: Option<SocketAddr>,
+    dns_secure: SecureAddresses,
     kubeconfig: PathBuf,
     server: Arc<Server>,
     stop: watch::Sender<bool>,
@@ -82,6 +84,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
         let (server, stopped) = (Arc::clone(&server), stopped.clone());
         async move { server.serve(listener, &server_names, stopped).await.context("serve the API") }
     });
+    let dns_secure = dns.as_ref().map(|dns| dns.secure().clone()).unwrap_or_default();
     let dns_address = dns.as_ref().map(koinon_dns::serve::Running::address);
     if let Some(dns) = dns {
         tasks.spawn("DNS server", async move {
@@ -90,7 +93,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
         });
     }
     fleet::start(&server, ends, &stopped, &mut tasks);
-    Ok(Running { api_address, dns_address, kubeconfig, server, stop, tasks: tasks.set })
+    Ok(Running { api_address, dns_address, dns_secure, kubeconfig, server, stop, tasks: tasks.set })
 }
 
 // === impl Running ===
@@ -104,6 +107,11 @@ impl Running {
     /// Where names are served, if they are.
     pub(crate) fn dns_address(&self) -> Option<SocketAddr> {
         self.dns_address
+    }
+
+    /// Where names are served over encrypted transports.
+    pub(crate) fn dns_secure(&self) -> &SecureAddresses {
+        &self.dns_secure
     }
 
     /// The administrator's kubeconfig.

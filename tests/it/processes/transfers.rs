@@ -193,6 +193,7 @@ fn a_zone_of_twenty_thousand_names_arrives_whole() {
             secret: CookieSecret::new([1; 32]),
             limit: None,
             seed: [1, 2],
+            secure: None,
             data_dir: None,
         };
         let running = serve::start(config, follow, probes, answers, stopped)?;

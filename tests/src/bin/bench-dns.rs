@@ -255,6 +255,7 @@ impl Served {
             secret: CookieSecret::new([1; 32]),
             limit: None,
             seed: [1, 2],
+            secure: None,
             data_dir: None,
         };
         let running = serve::start(config, follow, probes, answer_sender, stopped)?;

@@ -30,6 +30,8 @@ pub enum CheckedPeer {
     With(SecretRef),
     /// Whoever does both.
     Both(Network, SecretRef),
+    /// Whom this lets, over an encrypted connection only.
+    Encrypted(Box<CheckedPeer>),
 }
 
 /// A secondary that is told of changes.
@@ -64,15 +66,16 @@ fn peer(wire: &v1alpha1::TransferPeer, path: &str, errors: &mut Vec<FieldError>)
         "" => None,
         text => Some(network(text, path, errors)?),
     };
-    match (network, wire.key_ref.clone()) {
-        (Some(network), None) => Some(CheckedPeer::From(network)),
-        (None, Some(key)) => Some(CheckedPeer::With(key)),
-        (Some(network), Some(key)) => Some(CheckedPeer::Both(network, key)),
+    let peer = match (network, wire.key_ref.clone()) {
+        (Some(network), None) => CheckedPeer::From(network),
+        (None, Some(key)) => CheckedPeer::With(key),
+        (Some(network), Some(key)) => CheckedPeer::Both(network, key),
         (None, None) => {
             errors.push(FieldError::required(path, "cidr, keyRef or both: nobody may copy a zone unnamed"));
-            None
+            return None;
         }
-    }
+    };
+    Some(if wire.tls { CheckedPeer::Encrypted(Box::new(peer)) } else { peer })
 }
 
 /// The range of addresses in the field `cidr` of `path`, or a finding.

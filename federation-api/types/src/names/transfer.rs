@@ -24,6 +24,19 @@ pub enum Grant {
     With(TsigKey),
     /// Whoever does both.
     Both(Network, TsigKey),
+    /// Whom this lets, over an encrypted connection only (RFC 9103).
+    Encrypted(Box<Grant>),
+}
+
+/// Who asks for a zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Asker<'a> {
+    /// From where.
+    pub client: IpAddr,
+    /// The key that the request is signed with, if with any.
+    pub signed_with: Option<&'a TsigKey>,
+    /// Whether nobody between can read the answer.
+    pub is_encrypted: bool,
 }
 
 /// A secondary that is told when a zone changes.
@@ -88,13 +101,9 @@ impl Transfer {
         granted.chain(self.notify.iter().filter_map(|notified| notified.key.as_ref()))
     }
 
-    /// Whether a client that has signed with this key, if with any, may copy the zone.
-    pub fn admits(&self, client: IpAddr, signed_with: Option<&TsigKey>) -> bool {
-        self.allow.iter().any(|grant| match grant {
-            Grant::From(network) => network.contains(client),
-            Grant::With(key) => signed_with == Some(key),
-            Grant::Both(network, key) => network.contains(client) && signed_with == Some(key),
-        })
+    /// Whether whoever asks may copy the zone.
+    pub fn admits(&self, asker: Asker<'_>) -> bool {
+        self.allow.iter().any(|grant| grant.admits(asker))
     }
 }
 
@@ -103,6 +112,16 @@ impl Grant {
         match self {
             Self::From(_) => None,
             Self::With(key) | Self::Both(_, key) => Some(key),
+            Self::Encrypted(grant) => grant.key(),
+        }
+    }
+
+    fn admits(&self, asker: Asker<'_>) -> bool {
+        match self {
+            Self::From(network) => network.contains(asker.client),
+            Self::With(key) => asker.signed_with == Some(key),
+            Self::Both(network, key) => network.contains(asker.client) && asker.signed_with == Some(key),
+            Self::Encrypted(grant) => asker.is_encrypted && grant.admits(asker),
         }
     }
 }
@@ -253,7 +272,8 @@ mod tests {
         let network: Network = "192.0.2.0/24".parse().unwrap();
         let (inside, outside) = (ip("192.0.2.1"), ip("198.51.100.1"));
         let admits = |grant: Option<Grant>, client, key| {
-            Transfer { allow: grant.into_iter().collect(), notify: Vec::new() }.admits(client, key)
+            let asker = Asker { client, signed_with: key, is_encrypted: false };
+            Transfer { allow: grant.into_iter().collect(), notify: Vec::new() }.admits(asker)
         };
         assert!(!admits(None, inside, Some(&ours)));
         let from = Some(Grant::From(network));
@@ -264,6 +284,12 @@ mod tests {
         let both = Some(Grant::Both(network, ours.clone()));
         assert!(admits(both.clone(), inside, Some(&ours)));
         assert!(!admits(both.clone(), outside, Some(&ours)) && !admits(both, inside, None));
+        let encrypted = Grant::Encrypted(Box::new(Grant::With(ours.clone())));
+        assert!(!admits(Some(encrypted.clone()), inside, Some(&ours)));
+        let transfer = Transfer { allow: vec![encrypted], notify: Vec::new() };
+        let asker = Asker { client: inside, signed_with: Some(&ours), is_encrypted: true };
+        assert!(transfer.admits(asker) && !transfer.admits(Asker { signed_with: None, ..asker }));
+        assert_eq!(transfer.keys().collect::<Vec<_>>(), [&ours]);
     }
 
     #[test]

@@ -13,11 +13,15 @@ use koinon_types::names::{
     Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
     StaticRecord, Target, Transfer, Ttl, Updates, Zone,
 };
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cookies::{CookieSecret, Keys};
+use crate::edge::desk::Desk;
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
+use crate::edge::update::{self, Courier};
 use crate::history::Archive;
-use crate::node::{Nsid, Speaker};
+use crate::metrics::Metrics;
+use crate::node::{Node, Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
 use crate::wire::rdata::{self, Rdata, type_number};
@@ -132,7 +136,26 @@ pub(crate) fn speaker(now: Timestamp) -> Speaker<'static> {
     static NODE: LazyLock<(Nsid, CookieSecret)> =
         LazyLock::new(|| (Nsid::try_from("node-1").expect("it is short"), CookieSecret::new([9; 32])));
     static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys::of(&NODE.1, Timestamp::from_millis(0)));
-    Speaker { nsid: &NODE.0, keys: &KEYS, archive: &ARCHIVE, now }
+    Speaker { nsid: &NODE.0, keys: &KEYS, archive: &ARCHIVE, now, idle_max: None }
+}
+
+/// What conversations answer from. Nobody takes updates.
+pub(crate) fn desk(snapshot: Snapshot) -> Desk {
+    let archive = Arc::new(ArcSwap::from_pointee(Archive::of(&snapshot)));
+    let node = Node::new(
+        Nsid::try_from("node-1").expect("it is short"),
+        CookieSecret::new([9; 32]),
+        archive,
+        Timestamp::from_millis(0),
+    );
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+    let courier = Courier {
+        requests: mpsc::channel(1).0,
+        snapshot: Arc::clone(&snapshot),
+        swapped: watch::channel(0).1,
+        room: Arc::new(Semaphore::new(update::QUEUE)),
+    };
+    Desk::new(snapshot, node, courier, Metrics::new())
 }
 
 /// The response to a packet, as the edge gives it; whoever may copy a zone finds it as it is now.

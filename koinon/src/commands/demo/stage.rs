@@ -10,7 +10,7 @@ use koinon_simulator::{Config, Fault, Member};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::args::{HostArgs, JoinArgs};
+use crate::args::{HostArgs, JoinArgs, SecureArgs};
 use crate::commands::join;
 use crate::compose::dns::Serving;
 use crate::compose::host::{self, Running, Settings};
@@ -76,7 +76,12 @@ impl Stage {
             data_dir: folder.path().to_owned(),
             listen: free_or_any(API),
             advertise: Vec::new(),
-            serving: Some(Serving { listen: free_or_any(DNS), limit: None, cookie_secret: None }),
+            serving: Some(Serving {
+                listen: free_or_any(DNS),
+                limit: None,
+                cookie_secret: None,
+                secure: SecureArgs::default(),
+            }),
         };
         let host = host::start(settings).await?;
         let dns = host.dns_address().context("the demo serves names")?;

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::args::DnsServeArgs;
 use crate::commands::server::LOG_DEFAULT;
 use crate::compose::dns_node::{self, Settings};
-use crate::compose::observe;
+use crate::compose::{dns, observe};
 use crate::exit::Outcome;
 use crate::host::Host;
 use crate::render;
@@ -27,10 +27,11 @@ pub(crate) async fn run(args: DnsServeArgs) -> anyhow::Result<Outcome> {
     };
     let node = dns_node::start(settings).await?;
     render::print(&format!(
-        "koinon {} is ready: {} serves names at {}, following {follows}\n",
+        "koinon {} is ready: {} serves names at {}{}, following {follows}\n",
         env!("CARGO_PKG_VERSION"),
         args.node,
         node.address(),
+        dns::describe(node.secure()),
     ));
     tokio::select! {
         _ = terminate.recv() => {}

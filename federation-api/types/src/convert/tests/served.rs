@@ -236,11 +236,16 @@ fn transfers_keep_what_has_to_fit_together() {
     let secret = SecretRef { namespace: "dns".into(), name: "secondary".into() };
     let key = json!({"namespace": "dns", "name": "secondary"});
     let told = zone(json!({
-        "allow": [{"cidr": "192.0.2.0/24"}, {"keyRef": key}, {"cidr": "192.0.2.0/24", "keyRef": key}],
+        "allow": [
+            {"cidr": "192.0.2.0/24"}, {"keyRef": key}, {"cidr": "192.0.2.0/24", "keyRef": key},
+            {"keyRef": key, "tls": true},
+        ],
         "notify": [{"address": "192.0.2.53"}, {"address": "2001:db8::53", "port": 5353, "keyRef": key}],
     }));
     let both = CheckedPeer::Both(network, secret.clone());
-    assert_eq!(told.allow, [CheckedPeer::From(network), CheckedPeer::With(secret.clone()), both]);
+    let with = CheckedPeer::With(secret.clone());
+    let encrypted = CheckedPeer::Encrypted(Box::new(with.clone()));
+    assert_eq!(told.allow, [CheckedPeer::From(network), with, both, encrypted]);
     let target = |address: &str, key| CheckedTarget { address: address.parse().expect("an address"), key };
     assert_eq!(told.notify, [target("192.0.2.53:53", None), target("[2001:db8::53]:5353", Some(secret))]);
     assert_eq!(zone(Value::Null), CheckedTransfer::default());

@@ -59,6 +59,9 @@ pub struct TransferPeer {
     /// The TSIG key it signs with: a Secret of type koinon.io/tsig with algorithm (default hmac-sha256), name and secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_ref: Option<SecretRef>,
+    /// Whether it has to ask over an encrypted connection (RFC 9103). Default false.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tls: bool,
 }
 
 /// A secondary that is told when a zone changes.
