@@ -24,6 +24,8 @@ pub mod members;
 
 pub mod vantages;
 
+pub mod authors;
+
 pub mod cluster_health;
 
 pub mod names;

@@ -20,6 +20,15 @@ pub const WRITES_TOTAL: &str = "koinon_controllers_writes_total";
 /// Keys that wait for their turn.
 pub const QUEUE_KEYS: &str = "koinon_controllers_queue_keys";
 
+/// Names and addresses that are served only because what would take them away is held back.
+pub const NAMES_HELD: &str = "koinon_names_held_count";
+/// Names that keep their last addresses.
+pub const NAMES_LAST_ADDRESS: &str = "koinon_names_last_address_count";
+/// Losses that somebody let pass.
+pub const NAMES_ACKNOWLEDGED: &str = "koinon_names_acknowledged_total";
+/// Changes of names that were not written down.
+pub const NAMES_HISTORY_LOST: &str = "koinon_names_history_lost_total";
+
 /// Describes every metric of this crate's loops to the recorder.
 pub fn describe() {
     let seconds = metrics::Unit::Seconds;
@@ -28,6 +37,13 @@ pub fn describe() {
     describe_histogram!(WRITE_SECONDS, seconds, "Writing one decision to the host.");
     describe_counter!(WRITES_TOTAL, "Decisions written to the host, by outcome.");
     describe_gauge!(QUEUE_KEYS, "Objects that wait for their turn.");
+    describe_gauge!(
+        NAMES_HELD,
+        "Names and addresses that stay until their removal is acknowledged, by unit."
+    );
+    describe_gauge!(NAMES_LAST_ADDRESS, "Names that keep their last addresses, having no others.");
+    describe_counter!(NAMES_ACKNOWLEDGED, "Losses of names that somebody acknowledged.");
+    describe_counter!(NAMES_HISTORY_LOST, "Changes of names that could not be written down.");
 }
 
 /// The handles of one controller, resolved once.
@@ -69,5 +85,36 @@ impl Metrics {
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; queues are far below 2^52")]
     pub(crate) fn waiting(&self, n_keys: usize) {
         self.waiting.set(n_keys as f64);
+    }
+}
+
+/// What the guard of names shows.
+pub(crate) struct Guarded {
+    names: Gauge,
+    addresses: Gauge,
+    last: Gauge,
+    acknowledged: Counter,
+}
+
+impl Guarded {
+    pub(crate) fn new() -> Self {
+        let held = |unit| gauge!(NAMES_HELD, "unit" => unit);
+        Self {
+            names: held("names"),
+            addresses: held("addresses"),
+            last: gauge!(NAMES_LAST_ADDRESS),
+            acknowledged: counter!(NAMES_ACKNOWLEDGED),
+        }
+    }
+
+    /// Shows how much is held, and how many names keep their last addresses; adds what was let pass.
+    pub(crate) fn show(&self, held: [u64; 2], n_last: usize, n_acknowledged: usize) {
+        let [names, addresses] = held.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+        self.names.set(names);
+        self.addresses.set(addresses);
+        self.last.set(u32::try_from(n_last).unwrap_or(u32::MAX));
+        if n_acknowledged > 0 {
+            self.acknowledged.increment(n_acknowledged as u64);
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! zones, records, keys ───────┐
 //! what members say of Services ┼─► gather ─► steer ─► NameTable (one generation) ─► DNS nodes
-//! verdicts on clusters ───────┤                           │
+//! verdicts on clusters ───────┤                           │   (guarded: see `guard`)
 //! what nodes probe ───────────┴─ and answer ────────────────┴─► status of records and zones
 //! ```
 //!
@@ -13,6 +13,8 @@
 mod backends;
 mod catalog;
 mod courses;
+pub mod guard;
+pub mod journal;
 mod keys;
 mod table;
 mod told;
@@ -23,22 +25,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use koinon_api_server::local::Client;
-use koinon_types::names::{NameTable, NameTableSender, RecordRef};
+use koinon_model::time::Timestamp;
+use koinon_types::names::{Endpoint, NameTable, NameTableSender, RecordRef};
 use koinon_types::sync::Feedback;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::{debug, warn};
 
+use crate::authors::Authors;
 use crate::bindings;
 use crate::clock;
 use crate::cluster_health::Healths;
 use crate::clusters::{self, Clusters};
+use crate::metrics;
 use crate::observations::Observations;
 use crate::resources;
 use crate::sources::{Change, Sources};
 use crate::vantages::Vantages;
 use backends::Found;
+use guard::Guard;
+use journal::Journal;
 use table::Made;
 use workloads::Workloads;
 
@@ -67,6 +74,18 @@ pub struct Links {
     pub vantages: Vantages,
     /// Where the table is published.
     pub table: NameTableSender,
+    /// What an earlier run served last; generation 0 when there is none.
+    pub served: Arc<NameTable>,
+    /// How much may be taken away unasked.
+    pub guard: guard::Settings,
+    /// What an earlier run let pass after `served` was kept: digests, and who let them pass.
+    pub acknowledged: Vec<(String, String)>,
+    /// Where people see what is held back, and let it pass.
+    pub counter: guard::Counter,
+    /// Where every change of what names answer is written down.
+    pub journal: Journal,
+    /// Who writes the objects that names follow from.
+    pub authors: Authors,
 }
 
 /// Publishes names until the host stops.
@@ -92,6 +111,10 @@ pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
             Ok(()) = turns.changed() => {
                 turns.borrow_and_update();
                 Concern::Some
+            }
+            Some(asked) = names.links.counter.asks.recv() => {
+                names.acknowledge(asked);
+                Concern::None
             }
             _ = pass.tick() => Concern::Some,
             _ = statuses.tick() => {
@@ -123,6 +146,9 @@ impl Concern {
     }
 }
 
+/// The kinds whose changes are told as causes.
+const JOURNALLED: [&str; 3] = ["DnsZone", "GlobalRecord", "Cluster"];
+
 /// Whether names can depend on what a member said.
 fn concerns_names(said: &Feedback) -> bool {
     matches!(
@@ -145,12 +171,19 @@ struct Names {
     /// The generation in which each record changed last.
     changed_in: BTreeMap<RecordRef, u64>,
     telling: Option<JoinHandle<()>>,
+    /// The table published last, by this run or an earlier one.
+    served: Arc<NameTable>,
+    guard: Guard,
+    guarded: guard::Outcome,
+    touched: journal::Touched,
+    nodes: journal::Nodes,
+    metrics: metrics::Guarded,
 }
 
 // === impl Names ===
 
 impl Names {
-    fn of_host(links: Links) -> Self {
+    fn of_host(mut links: Links) -> Self {
         let own = [resources::zones(), resources::records(), resources::namespaces(), resources::clusters()];
         let more = [resources::services(), resources::ingresses(), resources::secrets()];
         let followed = own.into_iter().chain(more).chain(resources::workloads()).chain(bindings::resources());
@@ -163,6 +196,12 @@ impl Names {
             rested: Instant::now(),
             changed_in: BTreeMap::new(),
             telling: None,
+            served: Arc::clone(&links.served),
+            guard: Guard::new(links.guard, std::mem::take(&mut links.acknowledged)),
+            guarded: guard::Outcome::default(),
+            touched: journal::Touched::default(),
+            nodes: journal::Nodes::default(),
+            metrics: metrics::Guarded::new(),
             links,
         }
     }
@@ -171,6 +210,9 @@ impl Names {
     fn take(&mut self, changes: &[Change]) -> Concern {
         let mut concerned = false;
         for change in changes {
+            if JOURNALLED.contains(&&*change.resource.kind) {
+                self.touched.note(&change.resource.kind, &change.object, change.is_there);
+            }
             concerned |= if *change.resource == resources::clusters() {
                 match self.clusters.apply(&change.object, change.is_there) {
                     clusters::News::Nothing | clusters::News::Capacity => false,
@@ -211,12 +253,16 @@ impl Names {
         };
         let first = Made::default();
         let before = self.made.as_ref().unwrap_or(&first);
-        let made = table::make(found, &healths, &self.links.vantages, before, now);
+        let mut made = table::make(found, &healths, &self.links.vantages, before, now);
         self.due = made.again.map(|again| Instant::now() + again.since(now));
+        self.guarded = self.guard(&mut made, &healths, now);
         self.rested = Instant::now() + started.elapsed() * REST_FACTOR;
-        let before = self.links.table.borrow().clone();
-        if made.zones == before.zones && made.records == before.records {
+        let before = Arc::clone(&self.served);
+        let is_first = self.links.table.borrow().generation == 0;
+        if !is_first && made.zones == before.zones && made.records == before.records {
             self.made = Some(made);
+            // What was written changed nothing, so it is no cause of what changes later.
+            self.touched.clear();
             return;
         }
         // Seconds as well as versions, because not every table follows from a write, and the next start must begin above this one.
@@ -236,8 +282,61 @@ impl Names {
             names = table.records.len(),
             "publishing the table of names"
         );
-        self.links.table.send_replace(Arc::new(table));
+        self.served = Arc::new(table);
+        self.links.table.send_replace(Arc::clone(&self.served));
+        self.write_down(&before, is_first, now);
         self.made = Some(made);
+    }
+
+    /// Writes down what the table that was just published answers otherwise than the one before.
+    fn write_down(&mut self, before: &NameTable, is_start: bool, now: Timestamp) {
+        let causes = journal::Causes {
+            touched: &self.touched,
+            authors: &self.links.authors,
+            acknowledged: &self.guarded.acknowledged,
+            is_start,
+        };
+        let published = journal::Published { before, after: &self.served, at: now };
+        self.links.journal.record(journal::changes(published, &causes));
+        self.touched.clear();
+    }
+
+    /// Takes out of a table what would take too much away.
+    fn guard(&mut self, made: &mut Made, healths: &Healths, now: Timestamp) -> guard::Outcome {
+        let missing = made.missing();
+        let unproven = made.unproven().clone();
+        let clusters = &self.clusters;
+        let now_is = move |endpoint: &Endpoint| table::now_is(clusters, healths, &unproven, endpoint, now);
+        let mut parts = guard::Parts { zones: &mut made.zones, records: &mut made.records };
+        let outcome = self.guard.judge(&self.served, &mut parts, &missing, &now_is, now);
+        for source in &outcome.last {
+            made.left_out.remove(source);
+        }
+        let held = self.guard.held();
+        if held != self.links.counter.held.borrow().as_slice() {
+            tell_held(held);
+            self.links.counter.held.send_replace(Arc::new(held.to_vec()));
+        }
+        let sizes = [held.iter().map(|h| h.names_count).sum(), held.iter().map(|h| h.addresses_count).sum()];
+        self.metrics.show(sizes, outcome.last.len(), outcome.acknowledged.len());
+        outcome
+    }
+
+    /// Lets a loss that is held pass, if it is still the same.
+    fn acknowledge(&mut self, asked: guard::Acknowledge) {
+        let guard::Acknowledge { digest, by, reply } = asked;
+        let held = self.guard.held().iter().find(|held| held.digest == digest).cloned();
+        if held.is_some() {
+            self.guard.acknowledge(digest.clone(), by);
+            self.publish();
+        }
+        let is_held = self.guard.held().iter().any(|held| held.digest == digest);
+        let told = match held {
+            Some(held) if !is_held => Ok(held),
+            _ => Err(self.guard.held().to_vec()),
+        };
+        // Who asked may have gone.
+        drop(reply.send(told));
     }
 
     /// Tells owners what has changed about their records and zones, unless the last time is still being written.
@@ -245,17 +344,32 @@ impl Names {
         if self.telling.as_ref().is_some_and(|telling| !telling.is_finished()) {
             return;
         }
+        let (answers, probes) = (self.links.vantages.answers(), self.links.vantages.probes());
+        self.links.journal.record(self.nodes.changes(&self.served, &answers, &probes));
         let Some(made) = &self.made else { return };
         let seen = told::Seen {
             made,
             changed_in: &self.changed_in,
-            probes: &self.links.vantages.probes(),
-            answers: &self.links.vantages.answers(),
+            guarded: &self.guarded,
+            probes: &probes,
+            answers: &answers,
         };
         let statuses = told::statuses(&self.links.client, &seen, clock::now());
         if !statuses.is_empty() {
             self.telling = Some(tokio::spawn(told::write(self.links.client.clone(), statuses)));
         }
+    }
+}
+
+/// Says what is held back: somebody must look.
+fn tell_held(held: &[guard::Held]) {
+    for held in held {
+        warn!(
+            zone = held.zone,
+            digest = held.digest,
+            why = held.why,
+            "holding back what would be taken away; see koinon dns acknowledge"
+        );
     }
 }
 

@@ -11,6 +11,7 @@ use koinon_machinery::schema::Schema;
 use koinon_types::v1alpha1;
 use serde_json::json;
 
+use crate::authors::Authors;
 use crate::{kinds, resources};
 
 /// How long anything may take that a test waits for; a busy machine is slow, and never this slow.
@@ -24,6 +25,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(5);
 pub(crate) struct Host {
     server: Arc<Server>,
     pub(crate) client: Client,
+    /// Who wrote what.
+    pub(crate) authors: Authors,
 }
 
 /// Starts a host that serves the built-in kinds and our own.
@@ -33,10 +36,11 @@ pub(crate) async fn host() -> Host {
         .with_api(kinds::group())
         .expect("good schemas");
     let mut config = Config::in_memory(registry, Authority::ephemeral().expect("an authority"));
-    config.admissions = vec![kinds::admission()];
+    let authors = Authors::default();
+    config.admissions = vec![kinds::admission(), Arc::new(authors.clone())];
     let server = Server::open(config).await.expect("a server in memory");
     let client = server.client("test");
-    Host { server: Arc::new(server), client }
+    Host { server: Arc::new(server), client, authors }
 }
 
 impl Host {
@@ -69,6 +73,11 @@ impl Host {
         });
         let written = self.client.update_status(resource, object).await;
         assert!(written.is_ok(), "the status of {resource} {name} is refused: {:?}", written.err());
+    }
+
+    /// Deletes an object.
+    pub(crate) async fn delete(&self, resource: &ResourceRef, namespace: &str, name: &str) {
+        self.client.delete(resource, namespace, name, None).await.expect("it is there");
     }
 
     /// An object as it is now, null when it is not there.

@@ -1,5 +1,6 @@
 //! Why a name answers what it answers: the answer as it would be sent, and what stands behind it.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use hickory_proto::op::Message;
@@ -36,7 +37,8 @@ pub enum Unclear {
 /// Answers `name` and `kind` for `client` at `now` exactly as the server would, and tells why.
 ///
 /// Shape: `name`, `type`, `client`, `zone` (null for none), `rcode`, `generation`, `answers` (master-file lines), `because`, `ttlReason`,
-/// `endpoints` (cluster, address, weight, evidence; `excluded` where it is not answered, `forced` and `ramp` where they apply).
+/// `endpoints` (cluster, address, weight, evidence; `excluded` where it is not answered, `forced` and `ramp` where they apply,
+/// and `share` where this server has answered by weight).
 ///
 /// # Errors
 /// When name or type mean nothing.
@@ -68,6 +70,7 @@ pub fn explain(
     if let Some((record, view)) = record {
         told["ttlReason"] = json!(format!("{}: {}", view.ttl, ttl(view.ttl_reason)));
         let pairs = record.endpoints.iter().zip(&view.endpoints);
+        let shares = shares(snapshot, record);
         told["endpoints"] = pairs.map(|(endpoint, view)| {
             let mut told = json!({
                 "cluster": endpoint.cluster, "address": target(&endpoint.target), "weight": endpoint.weight,
@@ -82,10 +85,35 @@ pub fn explain(
             if let Some(excluded) = view.excluded {
                 told["excluded"] = json!(exclusion(excluded, endpoint.state));
             }
+            if let Target::Ip(ip) = endpoint.target
+                && let Some(share) = shares.get(&ip)
+            {
+                told["share"] = share.clone();
+            }
             told
         }).collect();
     }
     Ok(told)
+}
+
+/// The shares of a record's addresses, wanted and realised. Units: percent.
+fn shares(snapshot: &Snapshot, record: &Record) -> BTreeMap<IpAddr, Value> {
+    let of_record = snapshot.counted().filter(|counted| counted.record().source == record.source);
+    let mut told = BTreeMap::new();
+    for shares in of_record.filter_map(|counted| counted.shares()) {
+        let weight: u64 = shares.iter().map(|share| share.weight).sum();
+        let n_answers: u64 = shares.iter().map(|share| share.n_answers).sum();
+        for share in &shares {
+            let percent = |part: u64, whole: u64| (part * 10_000 / whole.max(1)) as f64 / 100.0;
+            let share_told = json!({
+                "wantedPercent": percent(share.weight, weight),
+                "realisedPercent": percent(share.n_answers, n_answers),
+                "answersCount": share.n_answers, "answersCountAll": n_answers,
+            });
+            told.insert(share.address, share_told);
+        }
+    }
+    told
 }
 
 /// The answer section as it would be sent, read back by a reader that is not ours.

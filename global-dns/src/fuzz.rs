@@ -20,7 +20,7 @@ use crate::edge::tsig::{Signer, verify};
 use crate::fast::{Response, names, respond};
 use crate::history::Archive;
 use crate::node::{Nsid, Speaker};
-use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
+use crate::snapshot::{Input, Lane, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
 use crate::wire::{CLASS_IN, UDP_PAYLOAD_MAX, rdata};
 use crate::{update, zonefile};
@@ -89,7 +89,8 @@ pub fn answers(data: &[u8]) {
     let streamed = by_edge_over_tcp(packet, client);
     streamed.iter().for_each(|response| check_response(packet, response, RESPONSE_MAX));
     let mut out = [[0; UDP_PAYLOAD_MAX as usize]];
-    let [response, ..] = respond(&SERVED, &[(packet, client)], &speaker(), None, &mut names(), &mut out);
+    let asked = [(packet, client)];
+    let [response, ..] = respond(&SERVED, &asked, &speaker(), Lane::EDGE, None, &mut names(), &mut out);
     if let Response::Ready { length, .. } = response {
         assert_eq!(by_edge.as_deref(), Some(&out[0][..length]), "the fast path and the edge differ");
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use koinon_types::names::{NameTable, RecordRef, Target};
+use koinon_types::names::{NameTable, NameTableReceiver, RecordRef, Target};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tracing::warn;
@@ -58,6 +58,23 @@ fn read(file: &Path) -> io::Result<Kept> {
     let content: Content<NameTable, Vec<(RecordRef, Vec<Target>)>> = serde_json::from_slice(&bytes)?;
     let last_good = content.last_good.into_iter().collect();
     Ok(Kept { table: Arc::new(content.table), last_good: Arc::new(last_good) })
+}
+
+/// Reads the table that an earlier run kept; the empty one when there is none, or none that can be read.
+pub fn kept_table(folder: &Path) -> Arc<NameTable> {
+    load(folder).table
+}
+
+/// Keeps the latest of these tables, for whoever publishes them and answers nothing itself.
+pub async fn keep_tables(folder: PathBuf, mut tables: NameTableReceiver, stop: watch::Receiver<bool>) {
+    let (keeper, latest) = watch::channel(Kept::default());
+    let follow = async move {
+        while tables.changed().await.is_ok() {
+            let table = Arc::clone(&tables.borrow_and_update());
+            keeper.send_replace(Kept { table, last_good: Arc::default() });
+        }
+    };
+    tokio::join!(follow, run(folder, latest, stop));
 }
 
 /// Writes what is to be kept, completely or not at all.

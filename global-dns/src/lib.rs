@@ -14,6 +14,8 @@ mod fast;
 
 mod cookies;
 
+mod ede;
+
 mod node;
 
 mod limit;
@@ -26,7 +28,7 @@ mod probe;
 
 mod publish;
 
-mod keep;
+pub mod keep;
 
 mod history;
 

@@ -2,6 +2,7 @@
 //! plain numbers of their own and hand them over between batches.
 
 mod connections;
+pub(crate) mod shares;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ const ANSWER_SECONDS: &str = "koinon_dns_answer_seconds";
 const GENERATION: &str = "koinon_dns_snapshot_generation";
 const SWAPS: &str = "koinon_dns_snapshot_swaps_total";
 const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
+const FOLLOW_SECONDS: &str = "koinon_dns_event_to_answer_seconds";
 const NAMES: &str = "koinon_dns_names_count";
 const REFUSED: &str = "koinon_dns_refused_count";
 const TRANSFERS: &str = "koinon_dns_transfers_total";
@@ -44,6 +46,16 @@ pub fn describe() {
     describe_gauge!(GENERATION, "Generation of the snapshot being served");
     describe_counter!(SWAPS, "Snapshots published");
     describe_histogram!(BUILD_SECONDS, Unit::Seconds, "Time to build a snapshot");
+    describe_histogram!(
+        FOLLOW_SECONDS,
+        Unit::Seconds,
+        "From a change of an endpoint's state to answers that follow it, by who saw it; the host's clock counts for what it saw"
+    );
+    describe_gauge!(shares::SHARE, "Share of a weighted name's answers, wanted and realised, by address");
+    describe_gauge!(
+        shares::ANSWERS,
+        "Answers that the realised shares of a name rest on, since its weights changed"
+    );
     describe_gauge!(NAMES, "Names in the snapshot, empty non-terminals included");
     describe_gauge!(REFUSED, "Names of the table that could not be served");
     connections::describe();
@@ -79,6 +91,15 @@ impl Drop {
     }
 }
 
+/// Who saw that an endpoint's state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saw {
+    /// The host, which put it into the table.
+    Host,
+    /// This node's probes.
+    Probe,
+}
+
 /// Handles to everything the server counts.
 #[derive(Clone)]
 pub(crate) struct Metrics {
@@ -91,6 +112,7 @@ pub(crate) struct Metrics {
     pub(crate) generation: Gauge,
     pub(crate) swaps: Counter,
     pub(crate) build_seconds: Histogram,
+    followed: [Histogram; 2],
     pub(crate) names: Gauge,
     pub(crate) refused: Gauge,
     pub(crate) connections: Connections,
@@ -121,6 +143,7 @@ impl Metrics {
             generation: gauge!(GENERATION),
             swaps: counter!(SWAPS),
             build_seconds: histogram!(BUILD_SECONDS),
+            followed: ["host", "probe"].map(|saw| histogram!(FOLLOW_SECONDS, "saw" => saw)),
             names: gauge!(NAMES),
             refused: gauge!(REFUSED),
             connections: Connections::new(),
@@ -138,6 +161,11 @@ impl Metrics {
     /// Counts queries answered.
     pub(crate) fn answered(&self, transport: Transport, rcode: Rcode, n_queries: u64) {
         self.answers[transport as usize][place(rcode)].increment(n_queries);
+    }
+
+    /// Tells how long answers took to follow an event.
+    pub(crate) fn followed(&self, who: Saw, took: Duration) {
+        self.followed[who as usize].record(took.as_secs_f64());
     }
 
     /// Counts answers that were too many.

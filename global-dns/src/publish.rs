@@ -23,7 +23,8 @@ use tracing::{debug, error};
 
 use crate::fast::now;
 use crate::keep::Kept;
-use crate::metrics::{Drop, Metrics};
+use crate::metrics::shares::ShownShares;
+use crate::metrics::{Drop, Metrics, Saw};
 use crate::probe::{self, Assignment, Finding, Times};
 use crate::snapshot::{Input, LastGood, Probed, Seed, Snapshot, Verdicts, Versions, build};
 
@@ -67,6 +68,9 @@ pub(crate) struct Publisher {
     /// The host has not heard of the latest answers.
     owes_report: bool,
     links: Links,
+    /// The first event that no answer follows yet, and who saw it. Unix milliseconds.
+    event: Option<(Saw, i64)>,
+    shown: ShownShares,
     running: BTreeMap<Probed, (Assignment, AbortHandle)>,
     tasks: JoinSet<()>,
     probes: probe::Shared,
@@ -84,6 +88,12 @@ pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
         build(Input { table: &table, last_good: &last_good, ..input })
             .expect("an empty table is not too large")
     })
+}
+
+/// When the state of an endpoint changed last, by the host's word. Units: Unix milliseconds.
+fn latest_event(table: &NameTable) -> i64 {
+    let endpoints = table.records.iter().flat_map(|record| &record.endpoints);
+    endpoints.map(|endpoint| endpoint.since_ms).max().unwrap_or_default()
 }
 
 /// Waits until asked to stop. The guard that waiting gives is let go of here; held across a build it would block whoever
@@ -125,6 +135,8 @@ impl Publisher {
             times: BTreeMap::new(),
             snapshot,
             owes_report: false,
+            event: None,
+            shown: ShownShares::default(),
             links,
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -173,6 +185,10 @@ impl Publisher {
         if self.hosted && table.generation < self.table.generation {
             self.metrics.stale_tables.increment(1);
             return;
+        }
+        let (known, latest) = (latest_event(&self.table), latest_event(&table));
+        if self.hosted && latest > known {
+            self.saw(Saw::Host, latest);
         }
         self.hosted = true;
         self.table = table;
@@ -241,6 +257,10 @@ impl Publisher {
                 continue;
             }
             self.times.insert(probed.clone(), times);
+            let known = self.verdicts.get(&probed);
+            if known.is_some_and(|known| known.outcome != verdict.outcome) {
+                self.saw(Saw::Probe, verdict.since_ms);
+            }
             if self.verdicts.get(&probed) != Some(&verdict) {
                 changed.insert(probed.record.clone());
                 self.verdicts.insert(probed, verdict);
@@ -250,6 +270,11 @@ impl Publisher {
             self.publish().await;
             self.report_probes(Some(&changed));
         }
+    }
+
+    /// Remembers the first event that answers do not follow yet.
+    fn saw(&mut self, who: Saw, at_ms: i64) {
+        self.event.get_or_insert((who, at_ms));
     }
 
     /// Builds and swaps in what follows from the table and the verdicts now. A large table takes a while, which is spent
@@ -269,7 +294,11 @@ impl Publisher {
                 generation,
                 seed,
             };
-            let built = build(input).map(|snapshot| (snapshot.remember(&last_good), snapshot));
+            let built = build(input).map(|mut snapshot| {
+                // What is answered between this and the swap is not counted: some milliseconds.
+                snapshot.carry(&served);
+                (snapshot.remember(&last_good), snapshot)
+            });
             (built, verdicts)
         });
         let built = match building.await {
@@ -303,6 +332,9 @@ impl Publisher {
         self.metrics.swaps.increment(1);
         debug!(generation = self.generation, table = self.table.generation, "published");
         self.snapshot.store(Arc::new(snapshot));
+        if let Some((who, at_ms)) = self.event.take() {
+            self.metrics.followed(who, now().since(Timestamp::from_millis(at_ms)));
+        }
         self.setup.swaps.send_replace(self.generation);
         self.report_answers();
         if last_good != *self.setup.last_good {
@@ -330,6 +362,7 @@ impl Publisher {
         if self.owes_report {
             self.report_answers();
         }
+        self.shown.show(&self.snapshot.load());
         self.report_probes(None);
     }
 

@@ -29,7 +29,7 @@ use crate::metrics::Metrics;
 use crate::node::{Node, Nsid};
 use crate::notify;
 use crate::publish::{self, Links, Publisher, Setup};
-use crate::snapshot::{Seed, Snapshot};
+use crate::snapshot::{Lane, Seed, Snapshot};
 use secure::Doors;
 pub use secure::SecureAddresses;
 
@@ -117,9 +117,10 @@ pub fn start(
         updates: Some(updates),
         tasks: JoinSet::new(),
     };
-    for socket in udp {
+    for (number, socket) in udp.into_iter().enumerate() {
         running.answer(Worker {
             socket: Arc::new(socket),
+            lane: Lane::of_thread(number),
             snapshot: Arc::clone(&snapshot),
             bailouts: bailouts.clone(),
             stop: Arc::clone(&running.stop_threads),

@@ -40,6 +40,10 @@ mod together;
 
 mod redirect;
 
+mod remark;
+
+mod shares;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -59,12 +63,15 @@ pub use health::{
 };
 pub use index::Seed;
 pub(crate) use redirect::Scratch;
+pub(crate) use shares::{Family, Lane, Share};
 pub(crate) use together::TOGETHER_MAX;
 
+use crate::ede::Ede;
 use crate::wire::Rcode;
 use crate::wire::name::Name;
 use index::{Index, NodeId};
 use redirect::Redirect;
+use shares::{Carried, Lanes};
 use store::Store;
 use tree::Tree;
 
@@ -95,6 +102,10 @@ pub struct Snapshot {
     /// What was decided for each record of the table; none for those that are not served.
     records: Vec<Option<RecordView>>,
     refused: BTreeMap<String, String>,
+    /// How often each variant was answered.
+    lanes: Lanes,
+    /// How often they were answered by earlier snapshots.
+    carried: Carried,
 }
 
 impl Snapshot {
@@ -147,7 +158,7 @@ struct Parts {
 impl Snapshot {
     fn assemble(input: Input<'_>, parts: Parts) -> Self {
         let Parts { tree, store, nodes, views, versions } = parts;
-        Self {
+        let mut snapshot = Self {
             generation: input.generation,
             table: input.table.clone(),
             index: tree.index,
@@ -164,7 +175,11 @@ impl Snapshot {
             versions,
             records: views,
             refused: tree.refused,
-        }
+            lanes: Lanes::new(),
+            carried: Carried::new(),
+        };
+        snapshot.mark_stale();
+        snapshot
     }
 }
 
@@ -215,4 +230,6 @@ struct Stored {
     authoritative: bool,
     /// It stands for an answer that is written when the question's name is known.
     is_redirect: bool,
+    /// What is said about it.
+    ede: Option<Ede>,
 }

@@ -31,6 +31,8 @@ pub mod option {
     pub const TCP_KEEPALIVE: u16 = 11;
     /// Bytes that only hide the length of a message (RFC 7830).
     pub const PADDING: u16 = 12;
+    /// Why an answer is what it is (RFC 8914).
+    pub const EDE: u16 = 15;
 }
 
 /// Header bits, as the third and fourth byte of a message carry them.

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use dns::{DnsArgs, DnsCommand, DnsServeArgs, ExportArgs, ImportArgs, NamesArgs, SecureArgs};
+pub(crate) use dns::{
+    AcknowledgeArgs, DnsArgs, DnsCommand, DnsServeArgs, ExportArgs, GuardArgs, HistoryArgs, ImportArgs,
+    NamesArgs, SecureArgs,
+};
 
 /// One API, placement, sync and global names over many Kubernetes clusters.
 #[derive(Debug, Parser)]
@@ -77,6 +80,9 @@ pub(crate) struct ServerArgs {
     /// How they are served.
     #[command(flatten)]
     pub(crate) names: NamesArgs,
+    /// How much of them may be taken away.
+    #[command(flatten)]
+    pub(crate) guard: GuardArgs,
 }
 
 /// On or off.

@@ -3,6 +3,8 @@
 pub(crate) mod dns;
 pub(crate) mod dns_node;
 mod fleet;
+pub(crate) mod guard;
+pub(crate) mod history;
 pub(crate) mod host;
 mod kinds;
 mod names;

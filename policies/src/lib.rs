@@ -14,6 +14,7 @@
 //! | [`steering`] | which endpoints of a name may be answered, with which share? | [`steering::steer`] |
 //! | [`endpoints`] | what becomes of a name's endpoints over time: withdrawn, flapping, returning? | [`endpoints::follow`] |
 //! | [`ramp`] | which part of its weight does an endpoint have that has returned? | [`ramp::advance`] |
+//! | [`guard`] | may so many names be taken away at once? | [`guard::judge`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
@@ -42,4 +43,5 @@ pub mod failover;
 pub mod steering;
 
 pub mod endpoints;
+pub mod guard;
 pub mod ramp;

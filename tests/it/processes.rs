@@ -7,6 +7,7 @@ mod encrypted;
 mod endpoints;
 mod external_dns;
 mod floods;
+mod guard;
 mod kill_loop;
 mod kubectl_tour;
 mod members;

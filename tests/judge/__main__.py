@@ -92,7 +92,7 @@ def judge(arguments):
                 *differential.judge("udp", koinon, others, queries, seed),
                 # Other code reads what comes over TCP, and writes from the same answers.
                 *differential.judge("tcp", koinon, others, queries // TCP_SHARE, seed),
-                *weights.judge(folder, addresses.koinon),
+                *weights.judge(folder, addresses.koinon, arguments.koinon),
                 # Last, because it changes the zone.
                 *transfers.judge(folder, arguments.kubectl, servers.kubeconfig(folder), koinon, seed),
             ]

@@ -4,8 +4,10 @@ A resolver keeps one answer for its TTL and gives it to everybody. So what its c
 and those have to come near the weights in few of them.
 """
 
+import json
 import os
 import socket
+import subprocess
 import time
 
 import dns.exception
@@ -29,9 +31,11 @@ POLL_SECONDS = 0.05
 POINTS_MAX = 1.0
 
 
-def judge(folder, koinon):
-    """Starts the resolvers, asks them for as long as the refills take. Shape: one row per resolver."""
+def judge(folder, koinon, program):
+    """Starts the resolvers, asks them for as long as the refills take. Shape: one row per resolver, and one for what the server
+    says of itself."""
     resolvers = {}
+    before = counted(folder, program)
     try:
         for name, start in (("unbound", start_unbound), ("bind", start_bind)):
             port = free_port()
@@ -42,7 +46,33 @@ def judge(folder, koinon):
     finally:
         for process, _ in resolvers.values():
             process.stop()
-    return [row(name, refills) for name, refills in seen.items()]
+    now = counted(folder, program)
+    own = {address: count - before.get(address, 0) for address, count in now.items()}
+    return [*(row(name, refills) for name, refills in seen.items()), own_row(own, seen)]
+
+
+def counted(folder, program):
+    """How often the server says that it answered each address; of a name that nobody asked for yet it says nothing."""
+    config = os.path.join(folder, "data", "admin.kubeconfig")
+    command = [program, "resolve", f"{NAME}.{zone.APEX}", "--output", "json", "--kubeconfig", config]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    endpoints = json.loads(done.stdout)["endpoints"]
+    return {item["address"]: item["share"]["answersCount"] for item in endpoints if "share" in item}
+
+
+def own_row(own, seen):
+    """The server's own figure for the time of the test beside what the resolvers were given."""
+    n_own, n_seen = sum(own.values()), sum(len(refills) for refills in seen.values())
+    share = 100.0 * own.get(HEAVY, 0) / max(n_own, 1)
+    given = 100.0 * sum(refills.count(HEAVY) for refills in seen.values()) / n_seen
+    differed = []
+    if abs(share - given) > POINTS_MAX or abs(share - WANTED) > POINTS_MAX:
+        differed = [f"{share:.1f} % of {n_own} answers by its own count, where resolvers were given {given:.1f} %"]
+    # A resolver that counts in whole seconds keeps an answer for up to twice the TTL, and gives it in two of our turns.
+    if n_own < n_seen / 2:
+        differed.append(f"{n_own} answers counted, where resolvers were given {n_seen}")
+    notes = [f"{share:.1f} % of {n_own} answers by its own count, {given:.1f} % of {n_seen} refills"]
+    return Row("weights", "by the server's own count", "udp", differed, notes)
 
 
 def free_port():

@@ -21,7 +21,7 @@ use super::catalog::{self, Listed};
 use super::courses::{self, Courses, Followed, family};
 use super::keys;
 use crate::cluster_health::{Health, Healths, UNREACHABLE};
-use crate::clusters::Member;
+use crate::clusters::{Clusters, Member};
 use crate::resources;
 use crate::templates::labels;
 use crate::vantages::Vantages;
@@ -47,6 +47,19 @@ pub(super) struct Made {
     pub(super) courses: BTreeMap<RecordRef, Courses>,
     /// When the table says something else, if nothing happens before.
     pub(super) again: Option<Timestamp>,
+}
+
+impl Made {
+    /// The records that are left out although they exist: what stands behind them does not.
+    pub(super) fn missing(&self) -> BTreeSet<RecordRef> {
+        let missing = self.left_out.iter().filter(|(_, (reason, _))| *reason == Reason::NotFound);
+        missing.map(|(source, _)| source.clone()).collect()
+    }
+
+    /// The clusters whose word is from before they were lost.
+    pub(super) fn unproven(&self) -> &BTreeSet<ClusterName> {
+        &self.unproven
+    }
 }
 
 /// Makes the table. `before` is the one made last, from which endpoints keep since when they are as they are.
@@ -183,6 +196,24 @@ fn endpoints(
         .ok_or_else(|| (Reason::NotFound, format!("there is no {} {namespace}/{name}", resource.kind)))
 }
 
+/// How an endpoint that only an earlier table has is doing now: nothing is known of what stands behind it, so its cluster
+/// decides alone.
+pub(super) fn now_is(
+    clusters: &Clusters,
+    healths: &Healths,
+    unproven: &BTreeSet<ClusterName>,
+    known: &Endpoint,
+    now: Timestamp,
+) -> Endpoint {
+    let Ok(cluster) = ClusterName::try_from(known.cluster.as_str()) else { return known.clone() };
+    let standing = standing(clusters, healths, unproven, &cluster);
+    let steered = steering::steer(&Candidate { cluster: &cluster, standing, replicas: None }, None);
+    let state = steered.withdrawn.map(withdrawal).map_or(EndpointState::Serving, EndpointState::Withdrawn);
+    let since_ms = if state == known.state { known.since_ms } else { now.as_millis() };
+    let evidence = evidence(healths.get(&cluster), &Backend::default());
+    Endpoint { state, since_ms, evidence, ..known.clone() }
+}
+
 /// What records are built from.
 struct Build<'a> {
     found: Found<'a>,
@@ -207,8 +238,8 @@ impl Build<'_> {
         for (cluster, backend) in backends {
             let health = self.healths.get(cluster);
             unstable |= health.is_some_and(|health| health.cluster.doubtful);
-            let candidate =
-                Candidate { cluster, standing: self.standing(cluster), replicas: backend.replicas };
+            let standing = standing(self.found.clusters, self.healths, self.unproven, cluster);
+            let candidate = Candidate { cluster, standing, replicas: backend.replicas };
             let steered = steering::steer(&candidate, checked.weights.as_ref());
             let withdrawn = steered.withdrawn.map(withdrawal);
             let state = withdrawn.map_or(EndpointState::Serving, EndpointState::Withdrawn);
@@ -249,24 +280,27 @@ impl Build<'_> {
         };
         (record, followed)
     }
+}
 
-    /// What names may believe of a cluster. One that was never judged may serve: unknown is not down.
-    fn standing(&self, cluster: &ClusterName) -> Standing {
-        let member = self.found.clusters.member(cluster.as_str());
-        if member.is_some_and(is_leaving) {
-            return Standing::Leaving;
-        }
-        match self.healths.get(cluster) {
-            // The host has just started; what it believed before stands.
-            None if member.is_some_and(|member| has_taint(member, UNREACHABLE)) => Standing::Lost,
-            Some(health) if health.lost => Standing::Lost,
-            Some(_) if self.unproven.contains(cluster) => Standing::Returning,
-            // An API that answers tells the truth about its replicas, whatever the endpoints do.
-            Some(health) if health.followed && is_heard(health.cluster.standing.verdict) => {
-                Standing::Followed
-            }
-            Some(_) | None => Standing::Unheard,
-        }
+/// What names may believe of a cluster. One that was never judged may serve: unknown is not down.
+fn standing(
+    clusters: &Clusters,
+    healths: &Healths,
+    unproven: &BTreeSet<ClusterName>,
+    cluster: &ClusterName,
+) -> Standing {
+    let member = clusters.member(cluster.as_str());
+    if member.is_some_and(is_leaving) {
+        return Standing::Leaving;
+    }
+    match healths.get(cluster) {
+        // The host has just started; what it believed before stands.
+        None if member.is_some_and(|member| has_taint(member, UNREACHABLE)) => Standing::Lost,
+        Some(health) if health.lost => Standing::Lost,
+        Some(_) if unproven.contains(cluster) => Standing::Returning,
+        // An API that answers tells the truth about its replicas, whatever the endpoints do.
+        Some(health) if health.followed && is_heard(health.cluster.standing.verdict) => Standing::Followed,
+        Some(_) | None => Standing::Unheard,
     }
 }
 

@@ -14,16 +14,21 @@ use super::*;
 use crate::cluster_health::Health;
 use crate::testing::{self, Host, eventually};
 
+mod guarded;
 mod health;
+mod journalled;
 
 struct Bench {
     host: Host,
+    desk: guard::Desk,
+    history: journal::History,
     vantages: Vantages,
     observations: Observations,
     healths: watch::Sender<Healths>,
     table: watch::Receiver<Arc<NameTable>>,
     task: JoinHandle<()>,
     _stop: watch::Sender<bool>,
+    _folder: tempfile::TempDir,
 }
 
 impl Drop for Bench {
@@ -57,20 +62,45 @@ impl Bench {
     }
 
     fn over(host: Host) -> Self {
+        Self::after(host, Arc::default(), Vec::new())
+    }
+
+    /// A start of the host when `served` was served last.
+    fn after(host: Host, served: Arc<NameTable>, acknowledged: Vec<(String, String)>) -> Self {
         let observations = Observations::default();
         let (healths, told) = watch::channel(Healths::default());
         let (sender, table) = watch::channel(Arc::default());
         let (stop, stopped) = watch::channel(false);
         let vantages = Vantages::default();
+        let (desk, counter) = guard::desk();
+        let folder = tempfile::tempdir().unwrap();
+        let (journal, history) = journal::open(folder.path()).unwrap();
         let links = Links {
             client: host.client("names"),
             observations: observations.clone(),
             healths: told,
             vantages: vantages.clone(),
             table: sender,
+            served,
+            guard: guard::Settings::default(),
+            acknowledged,
+            counter,
+            journal,
+            authors: host.authors.clone(),
         };
         let task = tokio::spawn(run(links, stopped));
-        Self { host, vantages, observations, healths, table, task, _stop: stop }
+        Self {
+            host,
+            desk,
+            history,
+            vantages,
+            observations,
+            healths,
+            table,
+            task,
+            _stop: stop,
+            _folder: folder,
+        }
     }
 
     async fn record(&self, name: &str, routing: &Value) {

@@ -12,12 +12,13 @@ use koinon_types::names::{
     self, AnswerReport, Endpoint, EndpointState, Forced, ProbeOutcome, ProbeReport, Record, RecordRef, Target,
 };
 use koinon_types::v1alpha1::{
-    self, DampingStatus, DnsZoneStatus, EndpointStatus, ForcedState, ForcedStatus, GlobalRecordStatus,
-    RampStatus,
+    self, Condition, DampingStatus, DnsZoneStatus, EndpointStatus, ForcedState, ForcedStatus,
+    GlobalRecordStatus, RampStatus,
 };
 use tracing::debug;
 
 use super::catalog::Listed;
+use super::guard;
 use super::table::Made;
 use crate::resources;
 
@@ -25,6 +26,7 @@ use crate::resources;
 pub(super) struct Seen<'a> {
     pub(super) made: &'a Made,
     pub(super) changed_in: &'a BTreeMap<RecordRef, u64>,
+    pub(super) guarded: &'a guard::Outcome,
     pub(super) probes: &'a [Arc<ProbeReport>],
     pub(super) answers: &'a [Arc<AnswerReport>],
 }
@@ -87,8 +89,9 @@ fn record(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -
         endpoints: published.map(|record| endpoints(record, seen, index)).unwrap_or_default(),
     };
     let served = served(&source, published, seen);
-    let healthy = healthy(&status.endpoints);
-    conditions::record(&mut status.conditions, &[served, healthy], stored.generation(), now);
+    let mut findings = vec![served, healthy(&status.endpoints)];
+    findings.extend(current(&before.conditions, record_guarded(&source, published, seen)));
+    conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::records(), resources::with_status(&value, &status)))
 }
 
@@ -189,6 +192,42 @@ fn healthy(endpoints: &[EndpointStatus]) -> Finding {
     }
 }
 
+/// Why a record does not answer as it is written.
+fn record_guarded(
+    source: &RecordRef,
+    published: Option<&Record>,
+    seen: &Seen<'_>,
+) -> Option<(Reason, String)> {
+    if seen.guarded.held.contains(source) {
+        let zone = published.and_then(|record| seen.guarded.zones.get(&record.zone));
+        return Some((Reason::RemovalHeld, zone.cloned().unwrap_or_default()));
+    }
+    let keeps = seen.guarded.last.contains(source);
+    keeps.then(|| {
+        let message =
+            "no cluster has an address now, so the last known ones stay; delete the record to end it";
+        (Reason::LastAddressKept, message.to_owned())
+    })
+}
+
+/// Why a zone is not served as it is written.
+fn zone_guarded(apex: &str, seen: &Seen<'_>) -> Option<(Reason, String)> {
+    let why = seen.guarded.zones.get(apex)?;
+    Some((Reason::RemovalHeld, format!("{why}; koinon dns acknowledge shows what, and lets it pass")))
+}
+
+/// Whether something is answered as it is written; said of what is not, or once was not.
+fn current(before: &[Condition], held: Option<(Reason, String)>) -> Option<Finding> {
+    let kind = ConditionType::Current;
+    match held {
+        Some((reason, message)) => Some(Finding { kind, truth: Truth::False, reason, message }),
+        None if conditions::find(before, kind).is_some() => {
+            Some(Finding { kind, truth: Truth::True, reason: Reason::Published, message: String::new() })
+        }
+        None => None,
+    }
+}
+
 fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> Option<Told> {
     let value = stored.value();
     let before: DnsZoneStatus = v1alpha1::read(&value, "status").unwrap_or_default();
@@ -213,6 +252,7 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
     ];
     findings.extend(named.into_iter().filter_map(|(kind, unusable)| ready(kind, unusable, &before)));
     findings.extend(members(apex, &before, seen));
+    findings.extend(current(&before.conditions, zone_guarded(apex, seen)));
     conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
 }

@@ -102,8 +102,8 @@ where
             let verb = head.method.as_str().to_ascii_lowercase();
             api.authorize(&user, Action::Path { verb: &verb, path: head.uri.path() })?;
             match head.method {
-                Method::GET | Method::HEAD => paths::answer(api, &segments, query, &head.headers).await,
-                Method::POST => paths::post(api, &segments, query, &head.headers, body).await,
+                Method::GET | Method::HEAD => paths::answer(api, &segments, query, &head.headers, user).await,
+                Method::POST => paths::post(api, &segments, query, &head.headers, user, body).await,
                 _ => Err(Status::unknown_resource()),
             }
         }

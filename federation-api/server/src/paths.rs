@@ -12,6 +12,7 @@ use koinon_machinery::status::Status;
 use serde_json::json;
 
 use crate::api::Api;
+use crate::authenticate::User;
 use crate::authenticate::token;
 use crate::body;
 use crate::documents::Document;
@@ -36,6 +37,7 @@ pub(crate) async fn answer(
     segments: &[String],
     query: Query,
     headers: &HeaderMap,
+    user: User,
 ) -> Result<Answer, Status> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments.as_slice() {
@@ -61,7 +63,7 @@ pub(crate) async fn answer(
         },
         [".well-known", "openid-configuration"] => Ok(as_json(&issuer())),
         ["openid", "v1", "jwks"] => Ok(as_json(&token::key_set(api.authority.token_key()))),
-        _ => visit(page(api, &segments)?, Visit { query, body: None }).await,
+        _ => visit(page(api, &segments)?, Visit { query, body: None, user }).await,
     }
 }
 
@@ -71,6 +73,7 @@ pub(crate) async fn post<B>(
     segments: &[String],
     query: Query,
     headers: &HeaderMap,
+    user: User,
     body: B,
 ) -> Result<Answer, Status>
 where
@@ -81,7 +84,7 @@ where
     let page = page(api, &segments)?;
     let bytes_max = page.body_bytes_max.ok_or_else(Status::unknown_resource)?;
     let body = decode::read_up_to(headers, body, bytes_max).await?.bytes;
-    visit(page, Visit { query, body: Some(body) }).await
+    visit(page, Visit { query, body: Some(body), user }).await
 }
 
 /// A page of whoever composes the server.

@@ -69,6 +69,8 @@ pub struct Visit {
     pub query: Query,
     /// What was posted; none for a question.
     pub body: Option<Bytes>,
+    /// Who asks.
+    pub user: User,
 }
 
 /// Answers a visit, in its own time.

@@ -51,6 +51,8 @@ words! {
         UpdatesReady,
         /// DnsZone: it is a catalog and lists every zone that it selects.
         MembersListed,
+        /// DnsZone, GlobalRecord: it is answered as it is written; nothing of it is held back.
+        Current,
     }
 }
 
@@ -149,6 +151,10 @@ words! {
         KeyUnusable,
         /// A catalog selects zones that nobody may copy.
         MembersClosed,
+        /// So much would be gone that it waits for an acknowledgement.
+        RemovalHeld,
+        /// Nothing has an address for the name, so the last ones stay.
+        LastAddressKept,
     }
 }
 

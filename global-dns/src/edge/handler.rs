@@ -8,8 +8,9 @@ use super::message::{Asked, Reading, Tsig, read};
 use super::transfer::{self, Plan, Verdict};
 use super::tsig::{self, Bad, Signed, Signer};
 use super::update::Pending;
+use crate::ede::Ede;
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Head, Options, Padding, Question, Scratch, Snapshot, write};
+use crate::snapshot::{Answer, Head, Lane, Options, Padding, Question, Scratch, Snapshot, write};
 use crate::update;
 use crate::wire::Rcode;
 use crate::wire::name::{NAME_MAX, suffixes};
@@ -130,14 +131,14 @@ impl<'a> Exchange<'a> {
                     }
                     (verdict, unused) => {
                         signer = unused;
-                        (head, Answer::bare(verdict.err().unwrap_or(Rcode::Refused)))
+                        (head, prohibited(verdict.err().unwrap_or(Rcode::Refused)))
                     }
                 }
             }
             Reading::Transfer(head, wanted) => {
                 let archive = self.speaker.archive.load();
                 match transfer::decide(self.snapshot, &archive, *wanted, self.client, key, self.transport) {
-                    Verdict::Failed(rcode) => (head, Answer::bare(rcode)),
+                    Verdict::Failed(rcode) => (head, prohibited(rcode)),
                     Verdict::Granted(copied) => {
                         let options = self.options(head, None);
                         return Some(self.give(head, Plan::new(head, &options, copied, signer), out));
@@ -145,6 +146,7 @@ impl<'a> Exchange<'a> {
                 }
             }
         };
+        self.snapshot.count(&answer, Lane::EDGE);
         let room = signer.as_ref().map_or(0, Signer::room);
         let options = self.options(head, Some(Padding { behind: room }));
         let mut length = write(out, head, &answer, &options, self.limit(head) - room);
@@ -204,6 +206,12 @@ impl<'a> Exchange<'a> {
         let question = Question { name: lower, n_labels, rtype: asked.rtype };
         self.snapshot.answer_in_full(&question, self.client, self.speaker.now, scratch)
     }
+}
+
+/// Says that something was not allowed, with the reason where that is why.
+fn prohibited(rcode: Rcode) -> Answer<'static> {
+    let ede = (rcode == Rcode::Refused).then_some(Ede::Prohibited);
+    Answer { ede, ..Answer::bare(rcode) }
 }
 
 #[cfg(test)]

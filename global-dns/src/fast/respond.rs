@@ -6,7 +6,7 @@ use super::batch::RESPONSE_MAX;
 use super::packet::{NameBuffer, Usual, read};
 use crate::limit::{Kind, Limiter, Verdict};
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Question, Snapshot, TOGETHER_MAX, write};
+use crate::snapshot::{Answer, Lane, Question, Snapshot, TOGETHER_MAX, write};
 use crate::wire::Rcode;
 use crate::wire::name::NAME_MAX;
 
@@ -37,6 +37,7 @@ pub(crate) fn respond(
     snapshot: &Snapshot,
     queries: &[(&[u8], IpAddr)],
     speaker: &Speaker<'_>,
+    lane: Lane,
     mut limiter: Option<&mut Limiter>,
     names: &mut Names,
     out: &mut [[u8; RESPONSE_MAX]],
@@ -79,6 +80,9 @@ pub(crate) fn respond(
         // Nothing fits into nothing, which is told by TC.
         let limit = if verdict == Verdict::Cut { 0 } else { usual.head.udp_limit() };
         let length = write(out, &usual.head, answer, &options, limit);
+        if verdict != Verdict::Cut {
+            snapshot.count(answer, lane);
+        }
         *response = Response::Ready { length, rcode };
     }
     responses

@@ -17,7 +17,7 @@ use super::respond::{Names, Response, names, respond};
 use crate::limit::{Limit, Limiter};
 use crate::metrics::{Metrics, Tally};
 use crate::node::Node;
-use crate::snapshot::{Seed, Snapshot};
+use crate::snapshot::{Lane, Seed, Snapshot};
 
 /// Batches between two times that a busy thread hands its numbers over: a few milliseconds at full load.
 const BATCHES_PER_FLUSH: u32 = 64;
@@ -32,6 +32,8 @@ pub(crate) struct Bailout {
 /// What a thread works with.
 pub(crate) struct Worker {
     pub(crate) socket: Arc<UdpSocket>,
+    /// What it counts its answers in.
+    pub(crate) lane: Lane,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) bailouts: mpsc::Sender<Bailout>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -100,7 +102,8 @@ impl Worker {
         let started = n_batches.is_multiple_of(BATCHES_PER_FLUSH).then(Instant::now);
         let speaker = node.speaker(now());
         let (queries, out) = batch.exchange(n_received);
-        let responses = respond(snapshot, &queries[..n_received], &speaker, limiter.as_mut(), names, out);
+        let responses =
+            respond(snapshot, &queries[..n_received], &speaker, self.lane, limiter.as_mut(), names, out);
         for (at, response) in responses[..n_received].iter().enumerate() {
             match *response {
                 Response::Ready { length, rcode } => {

@@ -9,8 +9,10 @@ use koinon_model::time::Timestamp;
 
 use super::block::shift;
 use super::index::NodeId;
+use super::shares::VariantId;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
 use crate::cookies::{COOKIE, Cookie};
+use crate::ede::{self, Ede};
 use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, option, rtype};
 
 /// A readable question of class IN.
@@ -35,6 +37,10 @@ pub struct Answer<'a> {
     pub(crate) fixups: &'a [u16],
     /// It is not the answer yet: the edge writes it, see [`Snapshot::answer_in_full`].
     pub(crate) is_redirect: bool,
+    /// Why it is what it is, for who speaks EDNS and has room for it.
+    pub(crate) ede: Option<Ede>,
+    /// Which of several it is, for who counts them.
+    pub(crate) variant: VariantId,
 }
 
 /// How an answer was found, for whoever explains it.
@@ -73,7 +79,16 @@ impl Answer<'_> {
 
     /// Says only this code.
     pub(crate) const fn bare(rcode: Rcode) -> Self {
-        Self { rcode, authoritative: false, counts: [0; 3], bytes: &[], fixups: &[], is_redirect: false }
+        Self {
+            rcode,
+            authoritative: false,
+            counts: [0; 3],
+            bytes: &[],
+            fixups: &[],
+            is_redirect: false,
+            ede: None,
+            variant: VariantId::NONE,
+        }
     }
 }
 
@@ -81,8 +96,8 @@ impl Snapshot {
     /// Answers a question for a client at a moment; REFUSED when the name lies in no zone of ours.
     pub fn answer(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Answer<'_> {
         match self.path(question, client, now) {
-            Some(path) => self.block(self.block_of(path)),
-            None => Answer::bare(Rcode::Refused),
+            Some(path) => self.answer_of(path),
+            None => self.refusal(),
         }
     }
 
@@ -99,7 +114,14 @@ impl Snapshot {
 
     /// The answer that a path leads to.
     pub(crate) fn answer_of(&self, path: Path) -> Answer<'_> {
-        self.block(self.block_of(path))
+        let block = self.block(self.block_of(path));
+        match self.programs[path.program as usize].kind {
+            Kind::Fixed(_) => block,
+            Kind::Weighted { first, .. } => {
+                let variant = VariantId::new(first + path.variant.unwrap_or(0) as u32);
+                Answer { variant, ..block }
+            }
+        }
     }
 
     pub(super) fn find(&self, question: &Question<'_>, hash: u64) -> Option<(NodeId, How)> {
@@ -141,6 +163,8 @@ impl Snapshot {
             bytes: &self.bytes[start..start + usize::from(block.length)],
             fixups: &self.fixups[first_fixup..first_fixup + usize::from(block.n_fixups)],
             is_redirect: block.is_redirect,
+            ede: block.ede,
+            variant: VariantId::NONE,
         }
     }
 }
@@ -262,7 +286,10 @@ pub fn write(
     let opt_length = if head.edns.is_some() { OPT + options.length() } else { 0 };
     let block_at = HEADER + head.question.len();
     let whole = block_at + answer.bytes.len() + opt_length;
-    let fits = whole <= limit.min(out.len());
+    let room = limit.min(out.len());
+    let fits = whole <= room;
+    // What it is like is worth less than the answer.
+    let ede = answer.ede.filter(|_| head.edns.is_some() && whole + ede::LENGTH <= room);
 
     let authoritative = if answer.authoritative { flag::AA } else { 0 };
     let truncated = if fits { 0 } else { flag::TC };
@@ -288,12 +315,17 @@ pub fn write(
     }
     if let Some(edns) = head.edns {
         n_additional += 1;
-        let limit = limit.min(out.len());
-        let padding = options.padding.and_then(|padding| padding.length(end + opt_length, limit));
-        let opt_length = opt_length + padding.map_or(0, |padding| 4 + padding);
-        out[end..end + OPT].copy_from_slice(&opt(rcode, edns, opt_length - OPT));
-        options.write(&mut out[end + OPT..end + opt_length], padding);
-        end += opt_length;
+        let ede_length = ede.map_or(0, |_| ede::LENGTH);
+        let padding = options.padding.and_then(|padding| padding.length(end + opt_length + ede_length, room));
+        let options_length = opt_length - OPT + padding.map_or(0, |padding| 4 + padding);
+        out[end..end + OPT].copy_from_slice(&opt(rcode, edns, ede_length + options_length));
+        end += OPT;
+        if let Some(ede) = ede {
+            out[end..end + ede::LENGTH].copy_from_slice(&ede.option());
+            end += ede::LENGTH;
+        }
+        options.write(&mut out[end..end + options_length], padding);
+        end += options_length;
     }
     out[6..8].copy_from_slice(&n_answers.to_be_bytes());
     out[8..10].copy_from_slice(&n_authority.to_be_bytes());

@@ -45,6 +45,17 @@ impl Choice {
         }
     }
 
+    /// The weight of each variant.
+    pub(super) fn weights(&self) -> impl Iterator<Item = u64> {
+        let lower = std::iter::once(0).chain(self.upper.iter().copied());
+        self.upper.iter().zip(lower).map(|(upper, lower)| upper - lower)
+    }
+
+    /// How many variants there are.
+    pub(super) fn n_variants(&self) -> usize {
+        self.upper.len()
+    }
+
     /// The variant for a client at a moment.
     pub(crate) fn choose(&self, client: IpAddr, now: Timestamp) -> usize {
         self.variant(self.point(client, now))

@@ -12,6 +12,7 @@ use koinon_model::time::Timestamp;
 use super::answer::{Answer, Question};
 use super::block::{Anchor, Block, Owner, Section, Soa, Writer, shift};
 use super::compile::CHAIN_LENGTH_MAX;
+use super::shares::VariantId;
 use super::{ProgramId, Snapshot};
 use crate::wire::name::Name;
 use crate::wire::rdata::Rdata;
@@ -60,6 +61,8 @@ impl Snapshot {
                 bytes: &block.bytes,
                 fixups: &block.fixups,
                 is_redirect: false,
+                ede: None,
+                variant: VariantId::NONE,
             },
             None => Answer::bare(Rcode::ServFail),
         }

@@ -42,6 +42,7 @@ impl Store {
             rcode: block.rcode,
             authoritative: block.authoritative,
             is_redirect: false,
+            ede: None,
         };
         self.bytes.extend_from_slice(&block.bytes);
         self.fixups.extend_from_slice(&block.fixups);

@@ -17,7 +17,11 @@ mod extras;
 
 mod records;
 
+mod remarks;
+
 mod shares;
+
+mod counted;
 
 mod rules;
 

@@ -11,8 +11,8 @@ use koinon_model::time::Timestamp;
 
 use super::answer::{Answer, How, Question};
 use super::index::NodeId;
+use super::shares::VariantId;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
-use crate::wire::Rcode;
 
 /// Questions at once: as many as one system call brings, and more than a processor has reads under way.
 pub(crate) const TOGETHER_MAX: usize = 32;
@@ -30,6 +30,7 @@ struct Walk {
     kind: Kind,
     point: u64,
     block: BlockId,
+    variant: VariantId,
 }
 
 impl Walk {
@@ -43,6 +44,7 @@ impl Walk {
         kind: Kind::Fixed(0),
         point: 0,
         block: 0,
+        variant: VariantId::NONE,
     };
 }
 
@@ -62,8 +64,8 @@ impl Snapshot {
         self.choose_all(walks, asked, now);
         for (walk, answer) in walks.iter().zip(answers) {
             *answer = match walk.found {
-                Some(_) => self.block(walk.block),
-                None => Answer::bare(Rcode::Refused),
+                Some(_) => Answer { variant: walk.variant, ..self.block(walk.block) },
+                None => self.refusal(),
             };
             // The next to need them is whoever copies them.
             black_box(answer.bytes.first());
@@ -119,6 +121,7 @@ impl Snapshot {
         }
         for walk in &mut *walks {
             if let Kind::Weighted { .. } = walk.kind {
+                walk.variant = VariantId::new(walk.block);
                 walk.block = self.variants[walk.block as usize];
             }
         }

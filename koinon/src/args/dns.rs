@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use koinon_controllers::names::guard;
 
-use super::HostArgs;
+use super::{HostArgs, OutputArgs};
 
 /// How names are served, by the host and by nodes.
 #[derive(Clone, Debug, Args)]
@@ -47,6 +49,19 @@ pub(crate) struct SecureArgs {
     pub(crate) dns_key: Option<PathBuf>,
 }
 
+/// How much of the names may be taken away without somebody saying that it is meant. These are flags and no fields of a zone,
+/// because whoever deletes a zone by mistake would delete its guard with it.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GuardArgs {
+    /// Largest share of a zone's names or addresses, in percent, that changes may take away without `koinon dns acknowledge`;
+    /// 100 lets everything go
+    #[arg(long, value_name = "PERCENT", default_value_t = guard::PERCENT_MAX, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) dns_removals_max: u8,
+    /// How long removals add up, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = guard::WINDOW_SECONDS)]
+    pub(crate) dns_removals_window: u64,
+}
+
 /// `koinon dns serve`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DnsServeArgs {
@@ -84,6 +99,10 @@ pub(crate) enum DnsCommand {
     Import(ImportArgs),
     /// Print the zone file of a DnsZone
     Export(ExportArgs),
+    /// See what changes would take away and therefore wait, and let them pass
+    Acknowledge(AcknowledgeArgs),
+    /// What names answered, since when and why
+    History(HistoryArgs),
 }
 
 /// `koinon dns import`.
@@ -110,4 +129,71 @@ pub(crate) struct ExportArgs {
     /// How to reach the host.
     #[command(flatten)]
     pub(crate) host: HostArgs,
+}
+
+/// `koinon dns acknowledge`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct AcknowledgeArgs {
+    /// What passes, by its digest; without one, what is held is shown and nothing passes
+    pub(crate) digests: Vec<String>,
+    /// How to print the result.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// `koinon dns history`.
+#[derive(Clone, Debug, Args)]
+#[group(id = "whose", required = true, args = ["name", "zone"])]
+pub(crate) struct HistoryArgs {
+    /// The name whose answers changed
+    pub(crate) name: Option<String>,
+    /// Every name of the zone with this apex
+    #[arg(long, value_name = "APEX", conflicts_with = "name")]
+    pub(crate) zone: Option<String>,
+    /// How far back: 90s, 15m, 1h, 7d (default: as far as it is kept)
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(crate) since: Option<Duration>,
+    /// Changes shown, the latest ones
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    /// How to print the result.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
+}
+
+/// A span of time: a number and a unit.
+fn span(text: &str) -> Result<Duration, String> {
+    let expected = || format!("{text}: a number and one of s, m, h and d is expected, such as 15m");
+    let at = text.len().checked_sub(1).filter(|at| text.is_char_boundary(*at)).ok_or_else(expected)?;
+    let (number, unit) = text.split_at(at);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(expected()),
+    };
+    let number: u32 = number.parse().map_err(|_| expected())?;
+    Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_a_number_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("1h", 3_600), ("7d", 604_800)] {
+            assert_eq!(span(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "5", "h", "-1h", "1 h", "1w", "5°"] {
+            assert!(span(text).is_err(), "{text}");
+        }
+    }
 }

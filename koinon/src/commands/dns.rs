@@ -1,6 +1,10 @@
-//! `koinon dns`: more servers of the host's names, and zone files in and out.
+//! `koinon dns`: more servers of the host's names, zone files in and out, what is held back and what has changed.
+
+mod acknowledge;
 
 mod export;
+
+mod history;
 
 mod import;
 
@@ -9,11 +13,13 @@ mod serve;
 use crate::args::{DnsArgs, DnsCommand};
 use crate::exit::Outcome;
 
-/// Serves names, or imports or exports a zone file.
+/// Does what was asked about names.
 pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<Outcome> {
     match args.command {
         DnsCommand::Serve(args) => serve::run(*args).await,
         DnsCommand::Import(args) => import::run(args).await,
         DnsCommand::Export(args) => export::run(args).await,
+        DnsCommand::Acknowledge(args) => acknowledge::run(args).await,
+        DnsCommand::History(args) => history::run(args).await,
     }
 }

@@ -13,8 +13,8 @@ pub(crate) async fn run(args: ResolveArgs) -> anyhow::Result<Outcome> {
     let host = Host::connect(&args.host).await?;
     let path = format!(
         "/koinon/resolve?name={}&type={}&client={}",
-        escaped(&args.name),
-        escaped(&args.kind),
+        render::escaped(&args.name),
+        render::escaped(&args.kind),
         args.client
     );
     let Some(explanation) = host.find(&path).await? else {
@@ -23,19 +23,6 @@ pub(crate) async fn run(args: ResolveArgs) -> anyhow::Result<Outcome> {
     render::show(args.output.output, &explanation, || text(&explanation))?;
     let answered = explanation["answers"].as_array().is_some_and(|answers| !answers.is_empty());
     Ok(if answered { Outcome::Ok } else { Outcome::Degraded })
-}
-
-/// Percent-encodes what may not stand in a query (RFC 3986).
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
 }
 
 fn text(explanation: &Value) -> String {
@@ -67,7 +54,18 @@ fn row(endpoint: &Value) -> Vec<String> {
     } else {
         render::tint(&format!("no: {excluded}"), Mood::Odd)
     };
-    vec![field("cluster"), field("address"), endpoint["weight"].to_string(), answered, field("evidence")]
+    vec![field("cluster"), field("address"), weight(endpoint), answered, field("evidence")]
+}
+
+/// An endpoint's weight, and the share that clients of this server got.
+fn weight(endpoint: &Value) -> String {
+    let (weight, share) = (&endpoint["weight"], &endpoint["share"]);
+    match (share["realisedPercent"].as_f64(), share["wantedPercent"].as_f64()) {
+        (Some(realised), Some(wanted)) => {
+            format!("{weight} ({realised:.1} % of {}, {wanted:.1} % wanted)", share["answersCountAll"])
+        }
+        _ => weight.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -82,13 +80,20 @@ mod tests {
             "rcode": "NOERROR", "generation": 812, "because": "weighted 2 of 10", "ttlReason": "5: stable",
             "answers": ["shop.global.example. 5 IN A 192.0.2.20"],
             "endpoints": [
-                {"cluster": "cloud-a", "address": "192.0.2.20", "weight": 2, "evidence": "probe: 200"},
+                {"cluster": "cloud-a", "address": "192.0.2.20", "weight": 2, "evidence": "probe: 200",
+                 "share": {"wantedPercent": 100.0, "realisedPercent": 100.0, "answersCount": 7, "answersCountAll": 7}},
                 {"cluster": "on-prem", "address": "192.0.2.10", "weight": 6, "excluded": "ClusterUnreachable", "evidence": "api: refused"}],
         }));
         assert!(
             text.starts_with("shop.global.example. 5 IN A 192.0.2.20\nNOERROR  generation 812\n"),
             "{text}"
         );
-        assert!(text.contains("on-prem  192.0.2.10  6       no: ClusterUnreachable  api: refused"), "{text}");
+        assert!(text.contains("2 (100.0 % of 7, 100.0 % wanted)"), "{text}");
+        assert!(
+            text.contains(
+                "on-prem  192.0.2.10  6                                 no: ClusterUnreachable  api: refused"
+            ),
+            "{text}"
+        );
     }
 }

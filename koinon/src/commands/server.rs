@@ -21,8 +21,13 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
         Switch::On => Some(args.names.into()),
         Switch::Off => None,
     };
-    let settings =
-        Settings { data_dir: args.data_dir, listen: args.listen, advertise: args.advertise, serving };
+    let settings = Settings {
+        data_dir: args.data_dir,
+        listen: args.listen,
+        advertise: args.advertise,
+        serving,
+        guard: args.guard.into(),
+    };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("catch SIGINT")?;

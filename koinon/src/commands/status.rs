@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::args::StatusArgs;
 use crate::commands::paths;
+use crate::compose::guard::GUARD;
 use crate::exit::Outcome;
 use crate::host::Host;
 use crate::render::{self, Mood};
@@ -22,6 +23,8 @@ struct Fleet {
     clusters: Vec<ClusterLine>,
     workloads: Workloads,
     names: Vec<NameLine>,
+    /// What changes of names would take away, and therefore wait.
+    held: Vec<Value>,
 }
 
 #[derive(Serialize)]
@@ -60,8 +63,12 @@ pub(crate) async fn run(args: StatusArgs) -> anyhow::Result<Outcome> {
     let mut bindings = host.list(paths::BINDINGS).await?;
     bindings.extend(host.list(paths::CLUSTER_BINDINGS).await?);
     let records = host.list(paths::RECORDS).await?;
-    let fleet = survey(&clusters, &bindings, &records);
-    let healthy = fleet.clusters.iter().all(|c| c.state == "Ready") && fleet.workloads.degraded.is_empty();
+    let told = host.find(GUARD).await?.unwrap_or_default();
+    let held = told["held"].as_array().cloned().unwrap_or_default();
+    let fleet = Fleet { held, ..survey(&clusters, &bindings, &records) };
+    let healthy = fleet.clusters.iter().all(|c| c.state == "Ready")
+        && fleet.workloads.degraded.is_empty()
+        && fleet.held.is_empty();
     render::show(args.output.output, &serde_json::to_value(&fleet)?, || text(&fleet))?;
     Ok(if healthy { Outcome::Ok } else { Outcome::Degraded })
 }
@@ -103,6 +110,7 @@ fn survey(clusters: &[Value], bindings: &[Value], records: &[Value]) -> Fleet {
         clusters: clusters.iter().map(line).collect(),
         workloads: Workloads { total: n_workloads, as_wanted: n_workloads - degraded.len(), degraded },
         names: records.iter().map(name_line).collect(),
+        held: Vec::new(),
     }
 }
 
@@ -214,6 +222,11 @@ fn headlines(fleet: &Fleet) -> String {
     for line in workloads.degraded.iter().take(DEGRADED_SHOWN_MAX) {
         text.push_str(&format!("          {line}\n"));
     }
+    for held in &fleet.held {
+        let part = |field: &str| held[field].as_str().unwrap_or_default();
+        let line = format!("{} is held back: {}; see koinon dns acknowledge", part("zone"), part("why"));
+        text.push_str(&format!("          {}\n", render::tint(&line, Mood::Odd)));
+    }
     text
 }
 
@@ -255,6 +268,16 @@ mod tests {
         let fleet = survey(&[cluster], &[binding], &[]);
         assert_eq!(fleet.workloads.degraded, ["deployment/web -n shop: 3 of 4 ready"]);
         assert_eq!((fleet.clusters[0].replicas_wanted, fleet.clusters[0].replicas_ready), (3, 3));
+    }
+
+    #[test]
+    fn what_is_held_back_is_told() {
+        let held = vec![json!({"zone": "example.com", "why": "8 of 11 names would be gone"})];
+        let text = text(&Fleet { held, ..survey(&[], &[], &[]) });
+        assert!(
+            text.contains("example.com is held back: 8 of 11 names would be gone; see koinon dns"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use koinon_dns::serve::{Config, Secure, SecureAddresses};
 use koinon_dns::{CookieSecret, Identity, Limit};
 
 use super::private::write_private;
-use crate::args::{NamesArgs, SecureArgs};
+use crate::args::{GuardArgs, NamesArgs, SecureArgs};
 
 /// The file with the secret of cookies, in the data folder.
 const SECRET: &str = "dns-cookies.secret";
@@ -35,6 +35,15 @@ impl From<NamesArgs> for Serving {
             limit: (limit.per_second > 0).then_some(limit),
             cookie_secret: args.cookie_secret,
             secure: args.secure,
+        }
+    }
+}
+
+impl From<GuardArgs> for koinon_controllers::names::guard::Settings {
+    fn from(args: GuardArgs) -> Self {
+        Self {
+            percent_max: args.dns_removals_max,
+            window: std::time::Duration::from_secs(args.dns_removals_window),
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use koinon_api_server::Server;
+use koinon_controllers::authors::Authors;
 use koinon_controllers::cluster_health::{self, Healths};
 use koinon_controllers::fleet::Fleet;
 use koinon_controllers::members::{self, Settings};
@@ -31,7 +32,13 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(1);
 const REPORTS: usize = 1024;
 
 /// Starts the loops and everything between them.
-pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, tasks: &mut Tasks) {
+pub(super) fn start(
+    server: &Server,
+    dns: Ends,
+    (guard, authors): (names::guard::Settings, Authors),
+    stop: &watch::Receiver<bool>,
+    tasks: &mut Tasks,
+) {
     let (fleet, seen, vantages) = (Fleet::default(), Observations::default(), Vantages::default());
     let (feedback, said) = mpsc::channel(observations::QUEUE);
     let (reports, reported) = mpsc::channel(REPORTS);
@@ -61,6 +68,12 @@ pub(super) fn start(server: &Server, dns: Ends, stop: &watch::Receiver<bool>, ta
         healths: told,
         vantages,
         table: dns.table,
+        served: dns.kept.served,
+        guard,
+        acknowledged: dns.kept.acknowledged,
+        counter: dns.counter,
+        journal: dns.kept.journal,
+        authors,
     };
     tasks.spawn("names", finishes(names::run(links, stop.clone())));
     let links =

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::{Config, Server};
+use koinon_controllers::authors::Authors;
 use koinon_dns::serve::SecureAddresses;
 use koinon_store::RedbStore;
 use tokio::net::TcpListener;
@@ -41,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) advertise: Vec<String>,
     /// How names are served, if they are.
     pub(crate) serving: Option<Serving>,
+    /// How much of the names may be taken away unasked.
+    pub(crate) guard: koinon_controllers::names::guard::Settings,
 }
 
 /// A host that serves.
@@ -71,7 +74,8 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let (mut ends, dns) = names::start(&settings, stopped.clone())?;
     let mut config = Config::new(Arc::new(store), kinds::registry()?, authority);
-    config.admissions = vec![koinon_controllers::kinds::admission()];
+    let authors = Authors::default();
+    config.admissions = vec![koinon_controllers::kinds::admission(), Arc::new(authors.clone())];
     config.metrics = Some(render);
     config.pages = std::mem::take(&mut ends.pages);
     config.grants = vec![names::grant()];
@@ -92,7 +96,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
             Ok(())
         });
     }
-    fleet::start(&server, ends, &stopped, &mut tasks);
+    fleet::start(&server, ends, (settings.guard, authors), &stopped, &mut tasks);
     Ok(Running { api_address, dns_address, dns_secure, kubeconfig, server, stop, tasks: tasks.set })
 }
 

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use koinon_api_server::request::Query;
 use koinon_api_server::{Grant, Page, Visit};
+use koinon_controllers::names;
 use koinon_controllers::updates::Request;
 use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Running};
@@ -22,6 +23,7 @@ use super::dns;
 use super::host::Settings;
 use super::table_page;
 use super::updates::{Intake, UPDATES};
+use super::{guard, history};
 
 /// Where an answer is explained.
 const RESOLVE: &str = "/koinon/resolve";
@@ -31,6 +33,9 @@ pub(super) const REPORTS_PATH: &str = "/koinon/reports";
 
 /// Bytes of one post of reports: it grows with the names that a node answers, and the host holds it in memory at once.
 const REPORTS_BYTES_MAX: usize = 32 << 20;
+
+/// Where the history of names is, in the data folder.
+const HISTORY_FOLDER: &str = "history";
 
 /// What the DNS nodes may do.
 pub(super) fn grant() -> Grant {
@@ -68,6 +73,20 @@ pub(super) struct Ends {
     pub(super) updates: mpsc::Receiver<Request>,
     /// What other nodes and people ask.
     pub(super) pages: Vec<Page>,
+    /// What an earlier run left.
+    pub(super) kept: Kept,
+    /// Where what is held back is let pass.
+    pub(super) counter: names::guard::Counter,
+}
+
+/// What outlives the process, besides the store.
+pub(super) struct Kept {
+    /// The table that an earlier run served last.
+    pub(super) served: Arc<NameTable>,
+    /// What it let pass after that.
+    pub(super) acknowledged: Vec<(String, String)>,
+    /// Where every change of what names answer is written down.
+    pub(super) journal: names::journal::Journal,
 }
 
 /// Starts the DNS server, if names are to be served.
@@ -81,10 +100,20 @@ pub(super) fn start(
     let (table, follow) = watch::channel(Arc::<NameTable>::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(REPORTS), mpsc::channel(REPORTS));
     let (intake, updates) = Intake::new(follow.clone());
+    let (desk, counter) = names::guard::desk();
     let reports = reports_page(probe_sender.clone(), answer_sender.clone());
-    let pages = vec![table_page::page(follow.clone(), epoch()), reports, intake.page()];
-    let mut ends = Ends { table, probes, answers, follow: follow.clone(), updates, pages };
+    let mut pages =
+        vec![table_page::page(follow.clone(), epoch()), reports, intake.page(), guard::page(desk)];
+    let (journal, history) = names::journal::open(&settings.data_dir.join(HISTORY_FOLDER))
+        .with_context(|| format!("open the history of names in {}", settings.data_dir.display()))?;
+    let served = koinon_dns::keep::kept_table(&settings.data_dir);
+    let acknowledged = history.acknowledged_after(served.generation).context("read the history of names")?;
+    pages.push(history::page(history));
+    let kept = Kept { served, acknowledged, journal };
+    let mut ends = Ends { table, probes, answers, follow: follow.clone(), updates, pages, kept, counter };
     let Some(serving) = &settings.serving else {
+        // Without a server of its own that keeps what it answers, the host keeps what others answer.
+        tokio::spawn(koinon_dns::keep::keep_tables(settings.data_dir.clone(), follow, stop));
         return Ok((ends, None));
     };
     let config = dns::config(serving, VANTAGE, settings.data_dir.clone())?;

@@ -11,9 +11,10 @@ use super::support::{CLIENT, edns_query, exchange, query, record, show, snapshot
 use crate::edge::handler::Transport;
 use crate::fast::{Response, names, respond};
 use crate::limit::{Limit, Limiter};
-use crate::snapshot::{Snapshot, TOGETHER_MAX};
+use crate::snapshot::{Lane, Snapshot, TOGETHER_MAX};
 
 const NOW: Timestamp = Timestamp::from_millis(0);
+const LANE: Lane = Lane::EDGE;
 
 fn served() -> Snapshot {
     let texts: String = (0..40).map(|n| format!("big.example 60 TXT \"{n} {}\"\n", "x".repeat(50))).collect();
@@ -106,8 +107,15 @@ fn a_network_that_asks_too_much_is_sent_to_tcp_unless_it_shows_a_cookie() {
     let mut limiter = Limiter::new(Limit { per_second: 10, dry_run: false }, [3, 5]);
     let mut ask = |packet: &[u8]| {
         let (mut names, mut out) = (names(), [[0; 1232]; 1]);
-        let said =
-            respond(&served, &[(packet, CLIENT)], &speaker(NOW), Some(&mut limiter), &mut names, &mut out);
+        let said = respond(
+            &served,
+            &[(packet, CLIENT)],
+            &speaker(NOW),
+            LANE,
+            Some(&mut limiter),
+            &mut names,
+            &mut out,
+        );
         match said[0] {
             Response::Ready { length, .. } => Some(out[0][..length].to_vec()),
             Response::Left | Response::Withheld => None,
@@ -138,7 +146,7 @@ fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
 pub(super) fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let queries: Vec<(&[u8], IpAddr)> = packets.iter().map(|packet| (&packet[..], CLIENT)).collect();
     let mut out = vec![[0; 1232]; packets.len()];
-    let responses = respond(snapshot, &queries, &speaker(NOW), None, &mut names(), &mut out);
+    let responses = respond(snapshot, &queries, &speaker(NOW), LANE, None, &mut names(), &mut out);
     let told = responses.iter().zip(&out).map(|(response, out)| match *response {
         Response::Ready { length, .. } => Some(out[..length].to_vec()),
         Response::Left | Response::Withheld => None,

@@ -82,6 +82,7 @@ impl Stage {
                 cookie_secret: None,
                 secure: SecureArgs::default(),
             }),
+            guard: koinon_controllers::names::guard::Settings::default(),
         };
         let host = host::start(settings).await?;
         let dns = host.dns_address().context("the demo serves names")?;
