@@ -16,6 +16,7 @@ mod courses;
 pub mod guard;
 pub mod journal;
 mod keys;
+mod signing;
 mod table;
 mod told;
 mod workloads;
@@ -46,8 +47,11 @@ use crate::vantages::Vantages;
 use backends::Found;
 use guard::Guard;
 use journal::Journal;
+use signing::{Keeper, Sight};
 use table::Made;
 use workloads::Workloads;
+
+pub use signing::{DsRecord, MASTER_KEY_LENGTH, Master, MasterKey, ParentDs, Parents, holds_keys};
 
 /// After a change, more of them are waited for: a burst of feedback costs one table.
 const GATHER_DELAY: Duration = Duration::from_millis(10);
@@ -58,6 +62,10 @@ const REST_FACTOR: u32 = 4;
 
 /// From one look at everything to the next: heals what an event missed.
 const PASS_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A host that has just started knows no node. Nodes come back within two seconds and report every second; one that has not by
+/// then is gone, as far as keys are concerned.
+const NODES_RETURN: Duration = Duration::from_secs(10);
 
 /// How often statuses are written at most: people read them, names do not wait for them.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
@@ -88,9 +96,18 @@ pub struct Links {
     pub authors: Authors,
 }
 
+/// What the keys of signed zones are kept with.
+pub struct KeyLinks {
+    /// What they are sealed with.
+    pub master: Master,
+    /// What the parents of signed zones have.
+    pub parents: watch::Receiver<Parents>,
+}
+
 /// Publishes names until the host stops.
-pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
-    let mut names = Names::of_host(links);
+pub async fn run(links: Links, keys: KeyLinks, mut stop: watch::Receiver<bool>) {
+    let mut names = Names::of_host(links, keys);
+    let mut parents = names.keeper.parents();
     let mut news = names.links.observations.subscribe();
     let mut turns = names.links.vantages.turns();
     let mut healths = names.links.healths.clone();
@@ -116,8 +133,13 @@ pub async fn run(links: Links, mut stop: watch::Receiver<bool>) {
                 names.acknowledge(asked);
                 Concern::None
             }
+            Ok(()) = parents.changed() => {
+                names.keep_keys();
+                Concern::None
+            }
             _ = pass.tick() => Concern::Some,
             _ = statuses.tick() => {
+                names.keep_keys();
                 names.tell();
                 Concern::None
             }
@@ -159,6 +181,7 @@ fn concerns_names(said: &Feedback) -> bool {
 
 struct Names {
     links: Links,
+    keeper: Keeper,
     sources: Sources,
     clusters: Clusters,
     workloads: Workloads,
@@ -178,12 +201,15 @@ struct Names {
     touched: journal::Touched,
     nodes: journal::Nodes,
     metrics: metrics::Guarded,
+    /// Keys being written.
+    keeping: Option<JoinHandle<()>>,
+    started: Instant,
 }
 
 // === impl Names ===
 
 impl Names {
-    fn of_host(mut links: Links) -> Self {
+    fn of_host(mut links: Links, keys: KeyLinks) -> Self {
         let own = [resources::zones(), resources::records(), resources::namespaces(), resources::clusters()];
         let more = [resources::services(), resources::ingresses(), resources::secrets()];
         let followed = own.into_iter().chain(more).chain(resources::workloads()).chain(bindings::resources());
@@ -202,6 +228,9 @@ impl Names {
             touched: journal::Touched::default(),
             nodes: journal::Nodes::default(),
             metrics: metrics::Guarded::new(),
+            keeping: None,
+            started: Instant::now(),
+            keeper: Keeper::new(keys.master, keys.parents),
             links,
         }
     }
@@ -221,7 +250,7 @@ impl Names {
             } else if workloads::is_workload(change) {
                 self.workloads.take(change)
             } else if *change.resource == resources::secrets() {
-                keys::is_key(&change.object)
+                keys::is_key(&change.object) || signing::is_keys(&change.object)
             } else {
                 true
             };
@@ -253,7 +282,10 @@ impl Names {
         };
         let first = Made::default();
         let before = self.made.as_ref().unwrap_or(&first);
-        let mut made = table::make(found, &healths, &self.links.vantages, before, now);
+        let signed = self.made.as_ref().map_or(&self.links.served.zones, |made| &made.zones);
+        let signings = self.keeper.signings(&self.links.client, signed);
+        let looks = table::Looks { healths: &healths, vantages: &self.links.vantages, signings: &signings };
+        let mut made = table::make(found, looks, before, now);
         self.due = made.again.map(|again| Instant::now() + again.since(now));
         self.guarded = self.guard(&mut made, &healths, now);
         self.rested = Instant::now() + started.elapsed() * REST_FACTOR;
@@ -276,6 +308,7 @@ impl Names {
             }
         }
         let table = NameTable { generation, zones: made.zones.clone(), records: made.records.clone() };
+        self.keeper.published(&table);
         debug!(
             generation,
             zones = table.zones.len(),
@@ -339,6 +372,26 @@ impl Names {
         drop(reply.send(told));
     }
 
+    /// Takes every zone's keys one step further, unless the last step is still being written.
+    fn keep_keys(&mut self) {
+        if self.keeping.as_ref().is_some_and(|keeping| !keeping.is_finished()) {
+            return;
+        }
+        let Some(made) = &self.made else { return };
+        let table = Arc::clone(&self.links.table.borrow());
+        let jobs = self.keeper.look(&Sight {
+            client: &self.links.client,
+            made,
+            table: &table,
+            vantages: &self.links.vantages,
+            is_settled: self.started.elapsed() >= NODES_RETURN,
+            now: clock::now(),
+        });
+        if !jobs.is_empty() {
+            self.keeping = Some(tokio::spawn(signing::write(self.links.client.clone(), jobs)));
+        }
+    }
+
     /// Tells owners what has changed about their records and zones, unless the last time is still being written.
     fn tell(&mut self) {
         if self.telling.as_ref().is_some_and(|telling| !telling.is_finished()) {
@@ -351,6 +404,7 @@ impl Names {
             made,
             changed_in: &self.changed_in,
             guarded: &self.guarded,
+            keys: self.keeper.told(),
             probes: &probes,
             answers: &answers,
         };

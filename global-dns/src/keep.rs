@@ -41,6 +41,12 @@ struct Content<Table, Pairs> {
     last_good: Pairs,
 }
 
+/// The table that an earlier run served from this folder; an empty one when there is none.
+#[must_use]
+pub fn kept_table(folder: &Path) -> Arc<NameTable> {
+    load(folder).table
+}
+
 /// Reads what an earlier run kept; nothing when there is none, or none that can be read.
 pub(crate) fn load(folder: &Path) -> Kept {
     match read(&folder.join(FILE)) {
@@ -58,11 +64,6 @@ fn read(file: &Path) -> io::Result<Kept> {
     let content: Content<NameTable, Vec<(RecordRef, Vec<Target>)>> = serde_json::from_slice(&bytes)?;
     let last_good = content.last_good.into_iter().collect();
     Ok(Kept { table: Arc::new(content.table), last_good: Arc::new(last_good) })
-}
-
-/// Reads the table that an earlier run kept; the empty one when there is none, or none that can be read.
-pub fn kept_table(folder: &Path) -> Arc<NameTable> {
-    load(folder).table
 }
 
 /// Keeps the latest of these tables, for whoever publishes them and answers nothing itself.

@@ -36,6 +36,8 @@ mod notify;
 
 pub mod serve;
 
+pub mod delegation;
+
 pub mod explain;
 
 pub mod zonefile;

@@ -3,6 +3,7 @@
 //! The same definitions give `--help`, shell completion and the checked configuration. Nothing here acts.
 
 mod dns;
+mod lookup;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -10,9 +11,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use dns::{
-    AcknowledgeArgs, DnsArgs, DnsCommand, DnsServeArgs, ExportArgs, GuardArgs, HistoryArgs, ImportArgs,
-    NamesArgs, SecureArgs,
+    AcknowledgeArgs, DnsArgs, DnsCommand, DnsServeArgs, DoctorArgs, ExportArgs, GuardArgs, HistoryArgs,
+    ImportArgs, NamesArgs, SecureArgs,
 };
+pub(crate) use lookup::{HostLookupArgs, LookupArgs, of_system};
 
 /// One API, placement, sync and global names over many Kubernetes clusters.
 #[derive(Debug, Parser)]
@@ -53,7 +55,7 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// What a name answers now, and why
     Resolve(ResolveArgs),
-    /// More DNS servers of the host's names, and zone files in and out
+    /// More DNS servers of the host's names, zone files in and out, and a look at zones from outside
     Dns(DnsArgs),
     /// Print a completion script for a shell
     Completion {
@@ -83,6 +85,12 @@ pub(crate) struct ServerArgs {
     /// How much of them may be taken away.
     #[command(flatten)]
     pub(crate) guard: GuardArgs,
+    /// File with the 32 bytes that keys of signed zones are sealed with (default: drawn once, in the data folder)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key_encryption_file: Option<PathBuf>,
+    /// How parents of signed zones are looked up.
+    #[command(flatten)]
+    pub(crate) lookup: HostLookupArgs,
 }
 
 /// On or off.

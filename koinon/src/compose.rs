@@ -6,6 +6,7 @@ mod fleet;
 pub(crate) mod guard;
 pub(crate) mod history;
 pub(crate) mod host;
+mod keys;
 mod kinds;
 mod names;
 pub(crate) mod observe;

@@ -15,6 +15,7 @@
 //! | [`endpoints`] | what becomes of a name's endpoints over time: withdrawn, flapping, returning? | [`endpoints::follow`] |
 //! | [`ramp`] | which part of its weight does an endpoint have that has returned? | [`ramp::advance`] |
 //! | [`guard`] | may so many names be taken away at once? | [`guard::judge`] |
+//! | [`zone_keys`] | which keys sign a zone now, and when may that change? | [`zone_keys::plan`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
@@ -45,3 +46,4 @@ pub mod steering;
 pub mod endpoints;
 pub mod guard;
 pub mod ramp;
+pub mod zone_keys;

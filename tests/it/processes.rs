@@ -15,3 +15,4 @@ mod startup;
 mod transfers;
 mod updates;
 mod zone_files;
+mod zone_keys;

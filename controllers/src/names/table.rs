@@ -13,7 +13,7 @@ use koinon_policies::endpoints::Family;
 use koinon_policies::steering::{self, Candidate, Standing, Withdrawn};
 use koinon_types::conditions::Reason;
 use koinon_types::convert::{self, CheckedRecord, CheckedTransfer, CheckedZone, EndpointSource};
-use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Withdrawal, Zone};
+use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Signing, Withdrawal, Zone};
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
 use super::backends::{Backend, Found};
@@ -62,16 +62,23 @@ impl Made {
     }
 }
 
+/// What of members, nodes and keys a table follows from.
+#[derive(Clone, Copy)]
+pub(super) struct Looks<'a> {
+    pub(super) healths: &'a Healths,
+    pub(super) vantages: &'a Vantages,
+    /// How zones are signed, by apex.
+    pub(super) signings: &'a BTreeMap<String, Signing>,
+}
+
 /// Makes the table. `before` is the one made last, from which endpoints keep since when they are as they are.
-pub(super) fn make(
-    found: Found<'_>,
-    healths: &Healths,
-    vantages: &Vantages,
-    before: &Made,
-    now: Timestamp,
-) -> Made {
+pub(super) fn make(found: Found<'_>, looks: Looks<'_>, before: &Made, now: Timestamp) -> Made {
+    let Looks { healths, vantages, signings } = looks;
     let mut made = Made { unproven: unproven(healths, &before.unproven), ..Made::default() };
     let mut zones = zones(found.client, &mut made);
+    for zone in &mut zones {
+        zone.zone.signing = signings.get(&zone.zone.apex).cloned();
+    }
     for zone in zones.iter_mut().filter(|zone| !zone.updates.is_empty()) {
         let (allow, unusable) = keys::resolve_updaters(found.client, &zone.updates);
         zone.zone.updates.allow = allow;

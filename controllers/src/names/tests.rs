@@ -17,6 +17,7 @@ use crate::testing::{self, Host, eventually};
 mod guarded;
 mod health;
 mod journalled;
+mod signing;
 
 struct Bench {
     host: Host,
@@ -26,6 +27,7 @@ struct Bench {
     observations: Observations,
     healths: watch::Sender<Healths>,
     table: watch::Receiver<Arc<NameTable>>,
+    parents: watch::Sender<Parents>,
     task: JoinHandle<()>,
     _stop: watch::Sender<bool>,
     _folder: tempfile::TempDir,
@@ -62,11 +64,24 @@ impl Bench {
     }
 
     fn over(host: Host) -> Self {
-        Self::after(host, Arc::default(), Vec::new())
+        Self::with(host, Self::master(), Arc::default())
+    }
+
+    fn master() -> Master {
+        Master::Present(MasterKey::new(&[1; MASTER_KEY_LENGTH]))
     }
 
     /// A start of the host when `served` was served last.
     fn after(host: Host, served: Arc<NameTable>, acknowledged: Vec<(String, String)>) -> Self {
+        Self::of(host, Self::master(), served, acknowledged)
+    }
+
+    /// A start of the host with this master key, after this table was served.
+    fn with(host: Host, master: Master, served: Arc<NameTable>) -> Self {
+        Self::of(host, master, served, Vec::new())
+    }
+
+    fn of(host: Host, master: Master, served: Arc<NameTable>, acknowledged: Vec<(String, String)>) -> Self {
         let observations = Observations::default();
         let (healths, told) = watch::channel(Healths::default());
         let (sender, table) = watch::channel(Arc::default());
@@ -75,6 +90,7 @@ impl Bench {
         let (desk, counter) = guard::desk();
         let folder = tempfile::tempdir().unwrap();
         let (journal, history) = journal::open(folder.path()).unwrap();
+        let (parents, seen) = watch::channel(Parents::default());
         let links = Links {
             client: host.client("names"),
             observations: observations.clone(),
@@ -88,7 +104,8 @@ impl Bench {
             journal,
             authors: host.authors.clone(),
         };
-        let task = tokio::spawn(run(links, stopped));
+        let keys = KeyLinks { master, parents: seen };
+        let task = tokio::spawn(run(links, keys, stopped));
         Self {
             host,
             desk,
@@ -97,6 +114,7 @@ impl Bench {
             observations,
             healths,
             table,
+            parents,
             task,
             _stop: stop,
             _folder: folder,

@@ -19,6 +19,7 @@ use tracing::debug;
 
 use super::catalog::Listed;
 use super::guard;
+use super::signing;
 use super::table::Made;
 use crate::resources;
 
@@ -27,6 +28,8 @@ pub(super) struct Seen<'a> {
     pub(super) made: &'a Made,
     pub(super) changed_in: &'a BTreeMap<RecordRef, u64>,
     pub(super) guarded: &'a guard::Outcome,
+    /// What is told of zones' keys, by apex.
+    pub(super) keys: &'a BTreeMap<String, signing::Told>,
     pub(super) probes: &'a [Arc<ProbeReport>],
     pub(super) answers: &'a [Arc<AnswerReport>],
 }
@@ -244,6 +247,7 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
         observed_generation: stored.generation(),
         conditions: before.conditions.clone(),
         names: i64::try_from(names).unwrap_or(i64::MAX),
+        dnssec: None,
     };
     let mut findings = vec![Finding { kind: ConditionType::Served, truth, reason, message }];
     let named = [
@@ -253,6 +257,15 @@ fn zone(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -> 
     findings.extend(named.into_iter().filter_map(|(kind, unusable)| ready(kind, unusable, &before)));
     findings.extend(members(apex, &before, seen));
     findings.extend(current(&before.conditions, zone_guarded(apex, seen)));
+    match seen.keys.get(apex) {
+        Some(told) => {
+            status.dnssec = told.status.clone().or_else(|| before.dnssec.clone());
+            findings.extend_from_slice(&told.findings);
+        }
+        None => status
+            .conditions
+            .retain(|known| !signing::CONDITIONS.iter().any(|kind| known.kind == kind.as_str())),
+    }
     conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::zones(), resources::with_status(&value, &status)))
 }

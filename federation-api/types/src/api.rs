@@ -209,6 +209,8 @@ fn dns_zone() -> Resource {
         columns: vec![
             column("Served", "string", "Whether it is answered.", 0, SERVED),
             column("Names", "integer", "Global names in it.", 0, ".status.names"),
+            column("Signed", "string", "Whether its answers are signed.", 1, SIGNED),
+            column("Secure", "string", "Whether its parent trusts its keys.", 1, SECURE),
             column("Primary", "string", "Its primary name server.", 1, ".spec.soa.mname"),
         ],
         schema: schema_of::<v1alpha1::DnsZoneSpec, v1alpha1::DnsZoneStatus>(
@@ -239,6 +241,8 @@ fn global_record() -> Resource {
 
 const READY: &str = r#".status.conditions[?(@.type=="Ready")].status"#;
 const APPLIED: &str = r#".status.conditions[?(@.type=="Applied")].status"#;
+const SIGNED: &str = r#".status.conditions[?(@.type=="Signed")].status"#;
+const SECURE: &str = r#".status.conditions[?(@.type=="DelegationSecure")].status"#;
 const SERVED: &str = r#".status.conditions[?(@.type=="Served")].status"#;
 
 fn column(

@@ -53,6 +53,10 @@ words! {
         MembersListed,
         /// DnsZone, GlobalRecord: it is answered as it is written; nothing of it is held back.
         Current,
+        /// DnsZone: its answers are signed.
+        Signed,
+        /// DnsZone: the parent has the DS records of its keys, and no other ones.
+        DelegationSecure,
     }
 }
 
@@ -155,6 +159,16 @@ words! {
         RemovalHeld,
         /// Nothing has an address for the name, so the last ones stay.
         LastAddressKept,
+        /// The keys that sign a zone are missing, or cannot be opened.
+        KeysLost,
+        /// The parent trusts the zone's keys.
+        DsPublished,
+        /// The parent does not yet have the DS records that it must have.
+        DsMissing,
+        /// The parent has DS records of keys that are not ours.
+        DsForeign,
+        /// The parent could not be asked.
+        ParentSilent,
     }
 }
 

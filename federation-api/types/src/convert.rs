@@ -7,6 +7,7 @@
 mod affinity;
 mod catalog;
 mod cluster;
+mod dnssec;
 mod door;
 mod health;
 mod json;
@@ -29,6 +30,7 @@ use serde_json::Value;
 
 pub use catalog::CheckedCatalog;
 pub use cluster::{cluster, timestamp};
+pub use dnssec::{CheckedDnssec, CheckedKeys};
 pub use door::Door;
 pub use health::{CheckedForced, CheckedHealth};
 pub use json::to_value;

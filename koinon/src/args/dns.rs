@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use koinon_controllers::names::guard;
 
-use super::{HostArgs, OutputArgs};
+use super::{HostArgs, LookupArgs, OutputArgs};
 
 /// How names are served, by the host and by nodes.
 #[derive(Clone, Debug, Args)]
@@ -103,6 +103,24 @@ pub(crate) enum DnsCommand {
     Acknowledge(AcknowledgeArgs),
     /// What names answered, since when and why
     History(HistoryArgs),
+    /// Ask the parent zone and every name server whether a zone is reached, and say what to do
+    Doctor(DoctorArgs),
+}
+
+/// `koinon dns doctor`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The zone's apex
+    pub(crate) zone: String,
+    /// How servers are found.
+    #[command(flatten)]
+    pub(crate) lookup: LookupArgs,
+    /// How to print the result.
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+    /// How to reach the host.
+    #[command(flatten)]
+    pub(crate) host: HostArgs,
 }
 
 /// `koinon dns import`.

@@ -1,6 +1,9 @@
-//! `koinon dns`: more servers of the host's names, zone files in and out, what is held back and what has changed.
+//! `koinon dns`: more servers of the host's names, zone files in and out, what is held back and what has changed, and a look
+//! at zones from outside.
 
 mod acknowledge;
+
+mod doctor;
 
 mod export;
 
@@ -21,5 +24,6 @@ pub(crate) async fn run(args: DnsArgs) -> anyhow::Result<Outcome> {
         DnsCommand::Export(args) => export::run(args).await,
         DnsCommand::Acknowledge(args) => acknowledge::run(args).await,
         DnsCommand::History(args) => history::run(args).await,
+        DnsCommand::Doctor(args) => doctor::run(args).await,
     }
 }

@@ -27,6 +27,8 @@ pub(crate) async fn run(args: ServerArgs) -> anyhow::Result<Outcome> {
         advertise: args.advertise,
         serving,
         guard: args.guard.into(),
+        key_encryption_file: args.key_encryption_file,
+        lookup: args.lookup.into(),
     };
     // Signals are caught before anything is started, so that none is missed meanwhile.
     let mut terminate = signal(SignalKind::terminate()).context("catch SIGTERM")?;

@@ -119,11 +119,17 @@ fn kept_secret(data_dir: &Path) -> anyhow::Result<CookieSecret> {
         }
         Err(_) => {}
     }
-    let mut bytes = [0; 32];
-    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
-    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
+    let bytes = random()?;
     write_private(&path, &bytes).with_context(|| format!("write {}", path.display()))?;
     Ok(CookieSecret::new(bytes))
+}
+
+/// Bytes that nobody can guess.
+pub(super) fn random<const LENGTH: usize>() -> anyhow::Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    let mut randomness = std::fs::File::open("/dev/urandom").context("open /dev/urandom")?;
+    randomness.read_exact(&mut bytes).context("read /dev/urandom")?;
+    Ok(bytes)
 }
 
 /// A secret that the operator gives to every server of the names.

@@ -12,14 +12,17 @@ use koinon_controllers::authors::Authors;
 use koinon_controllers::cluster_health::{self, Healths};
 use koinon_controllers::fleet::Fleet;
 use koinon_controllers::members::{self, Settings};
+use koinon_controllers::names::Master;
 use koinon_controllers::observations::{self, Observations};
 use koinon_controllers::vantages::{self, Vantages};
 use koinon_controllers::{delivery, names, placement, updates};
+use koinon_dns::delegation::Lookup;
 use koinon_syncer::session;
 use koinon_types::sync::DesiredSet;
 use tokio::sync::{mpsc, watch};
 
 use super::host::Tasks;
+use super::keys::watch_parents;
 use super::names::Ends;
 
 /// From one probe of a member's API to the next: three failures make a verdict well within its six seconds.
@@ -31,11 +34,17 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(1);
 /// Reports of members on their way to the one that judges: a second's worth of a large fleet.
 const REPORTS: usize = 1024;
 
+/// What zones are signed with, and how their parents are found.
+pub(super) struct Keys {
+    pub(super) master: Master,
+    pub(super) lookup: Lookup,
+}
+
 /// Starts the loops and everything between them.
 pub(super) fn start(
     server: &Server,
     dns: Ends,
-    (guard, authors): (names::guard::Settings, Authors),
+    (guard, authors, keys): (names::guard::Settings, Authors, Keys),
     stop: &watch::Receiver<bool>,
     tasks: &mut Tasks,
 ) {
@@ -62,6 +71,9 @@ pub(super) fn start(
         healths,
     };
     tasks.spawn("health", ends(cluster_health::run(links), stop));
+    let (seen_parents, parents) = watch::channel(names::Parents::default());
+    let watching = watch_parents(keys.lookup, dns.table.subscribe(), seen_parents);
+    tasks.spawn("watch of parent zones", ends(watching, stop));
     let links = names::Links {
         client: server.client("names"),
         observations: seen.clone(),
@@ -75,7 +87,8 @@ pub(super) fn start(
         journal: dns.kept.journal,
         authors,
     };
-    tasks.spawn("names", finishes(names::run(links, stop.clone())));
+    let keys = names::KeyLinks { master: keys.master, parents };
+    tasks.spawn("names", finishes(names::run(links, keys, stop.clone())));
     let links =
         updates::Links { client: server.client(updates::MANAGER), table: dns.follow, requests: dns.updates };
     tasks.spawn("updates", finishes(updates::run(links, stop.clone())));

@@ -15,6 +15,7 @@ use anyhow::{Context as _, anyhow};
 use koinon_api_server::identity::Authority;
 use koinon_api_server::{Config, Server};
 use koinon_controllers::authors::Authors;
+use koinon_dns::delegation::Lookup;
 use koinon_dns::serve::SecureAddresses;
 use koinon_store::RedbStore;
 use tokio::net::TcpListener;
@@ -23,7 +24,7 @@ use tokio::task::JoinSet;
 
 use super::dns::Serving;
 use super::private::{make_private, write_private};
-use super::{fleet, kinds, names, observe};
+use super::{fleet, keys, kinds, names, observe};
 
 /// The user of admin.kubeconfig, and the group that may do everything.
 const ADMIN: (&str, &str) = ("koinon-admin", "system:masters");
@@ -44,6 +45,10 @@ pub(crate) struct Settings {
     pub(crate) serving: Option<Serving>,
     /// How much of the names may be taken away unasked.
     pub(crate) guard: koinon_controllers::names::guard::Settings,
+    /// What keys of signed zones are sealed with; none draws it and keeps it.
+    pub(crate) key_encryption_file: Option<PathBuf>,
+    /// How parents of signed zones are found.
+    pub(crate) lookup: Lookup,
 }
 
 /// A host that serves.
@@ -96,7 +101,9 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
             Ok(())
         });
     }
-    fleet::start(&server, ends, (settings.guard, authors), &stopped, &mut tasks);
+    let master = keys::master(&settings, &server.client("names"))?;
+    let keys = fleet::Keys { master, lookup: settings.lookup };
+    fleet::start(&server, ends, (settings.guard, authors, keys), &stopped, &mut tasks);
     Ok(Running { api_address, dns_address, dns_secure, kubeconfig, server, stop, tasks: tasks.set })
 }
 

@@ -53,7 +53,7 @@ impl Bench {
         .await
     }
 
-    async fn zone_says(&self, truth: &str) {
+    async fn zone_is(&self, truth: &str) {
         eventually(&format!("the zone says that it is current: {truth}"), || {
             let status = self.host.read(&resources::zones(), "", "example.com")["status"].clone();
             let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
@@ -71,7 +71,7 @@ async fn most_of_a_zone_stays_until_somebody_says_that_it_may_go() {
     assert_eq!(held.zone, "example.com");
     assert_eq!(held.why, "8 of 11 names would be gone, and 30 % may go unasked");
     assert_eq!(bench.hosts().len(), 7);
-    bench.zone_says("False").await;
+    bench.zone_is("False").await;
 
     let wrong = bench.desk.acknowledge("0000000000000000".into(), "ann".into()).await;
     assert_eq!(wrong.unwrap_err(), std::slice::from_ref(&held));
@@ -81,7 +81,7 @@ async fn most_of_a_zone_stays_until_somebody_says_that_it_may_go() {
     assert_eq!(passed, Ok(held));
     assert_eq!(bench.hosts(), ["n8.example.com", "n9.example.com"]);
     assert!(bench.desk.held().is_empty());
-    bench.zone_says("True").await;
+    bench.zone_is("True").await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use koinon_model::served_name::Host;
 use serde_json::Value;
 
 use super::catalog::{CheckedCatalog, catalog};
+use super::dnssec::{CheckedDnssec, dnssec};
 use super::transfer::{CheckedTransfer, transfer};
 use super::updates::{CheckedUpdater, updates};
 use super::{Invalid, name, parts, seconds, selector, unless};
@@ -23,7 +24,7 @@ pub const RECORD_TTL_SECONDS: u32 = 300;
 /// A zone whose every part makes sense.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedZone {
-    /// The zone as the name table carries it, but for its transfers and updates.
+    /// The zone as the name table carries it, but for its transfers, updates and signatures.
     pub zone: names::Zone,
     /// Its transfers, whose keys are still to be read.
     pub transfer: CheckedTransfer,
@@ -31,6 +32,8 @@ pub struct CheckedZone {
     pub updates: Vec<CheckedUpdater>,
     /// Which zones it lists, if it is a catalog.
     pub catalog: Option<CheckedCatalog>,
+    /// How it is to be signed, its keys still to be found; none for unsigned.
+    pub dnssec: Option<CheckedDnssec>,
     /// The apex.
     pub apex: Host,
     /// The namespaces whose records may lie in it; an empty selector means all.
@@ -54,6 +57,7 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
     let soa = soa(&spec.soa, &mut errors);
     let transfer = transfer(spec.transfer.as_ref(), &mut errors);
     let catalog = catalog(&spec, &mut errors);
+    let dnssec = dnssec(spec.dnssec.as_ref(), &mut errors);
     let Some(apex) = apex else { return Err(errors) };
     let name_servers = name_servers(&spec.name_servers, &apex, &mut errors);
     let records = records(&spec.records, &apex, &mut errors);
@@ -67,7 +71,7 @@ pub fn dns_zone(object: &Value) -> Result<CheckedZone, Invalid> {
         updates: names::Updates { generation: meta.generation, allow: Vec::new() },
         signing: None,
     };
-    unless(errors, CheckedZone { zone, transfer, updates, catalog, apex, allowed_namespaces })
+    unless(errors, CheckedZone { zone, transfer, updates, catalog, dnssec, apex, allowed_namespaces })
 }
 
 fn soa(wire: &v1alpha1::Soa, errors: &mut Vec<FieldError>) -> names::Soa {

@@ -1,12 +1,14 @@
 //! What names are served, and what stands behind them.
 
 mod catalog;
+mod dnssec;
 mod health;
 mod record;
 mod updates;
 mod zone;
 
 pub use catalog::Catalog;
+pub use dnssec::{Denial, Dnssec, DnssecStatus, KeyLayout, KeyStatus};
 pub use health::{
     BodyMatch, DampingStatus, DnsProbe, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus, GrpcProbe,
     HttpHeader, HttpMethod, HttpProbe, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use koinon_dns::delegation::Lookup;
 use koinon_simulator::{Config, Fault, Member};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::args::{HostArgs, JoinArgs, SecureArgs};
+use crate::args::{HostArgs, JoinArgs, SecureArgs, of_system};
 use crate::commands::join;
 use crate::compose::dns::Serving;
 use crate::compose::host::{self, Running, Settings};
@@ -83,6 +84,8 @@ impl Stage {
                 secure: SecureArgs::default(),
             }),
             guard: koinon_controllers::names::guard::Settings::default(),
+            key_encryption_file: None,
+            lookup: Lookup { resolver: of_system(), port: 53 },
         };
         let host = host::start(settings).await?;
         let dns = host.dns_address().context("the demo serves names")?;

@@ -104,6 +104,7 @@ fn spec(zone: &Zone) -> v1alpha1::DnsZoneSpec {
         transfer: None,
         updates: None,
         catalog: None,
+        dnssec: None,
     }
 }
 

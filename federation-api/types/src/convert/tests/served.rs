@@ -1,10 +1,14 @@
 //! Mistakes in zones and records, and what becomes of valid ones.
 
+use std::num::NonZeroU32;
+
 use serde_json::{Value, json};
 
 use super::{check, valid};
-use crate::convert::{CheckedPeer, CheckedTarget, CheckedTransfer, CheckedUpdater, dns_zone};
-use crate::names::{Network, UpdateNames};
+use crate::convert::{
+    CheckedDnssec, CheckedKeys, CheckedPeer, CheckedTarget, CheckedTransfer, CheckedUpdater, dns_zone,
+};
+use crate::names::{Denial, Network, UpdateNames};
 use crate::v1alpha1::SecretRef;
 
 #[test]
@@ -71,7 +75,7 @@ fn every_mistake_in_a_zone_names_its_field() {
             "spec.transfer.notify[0].keyRef.namespace",
             "a text",
         ),
-        (kind, "/dnssec", json!({"enabled": true}), "spec.dnssec", "unknown field"),
+        (kind, "/dnssec", json!({"enabled": true}), "spec.dnssec.enabled", "unknown field"),
     ]);
 }
 
@@ -104,6 +108,66 @@ fn every_mistake_in_who_may_update_a_zone_names_its_field() {
             "the zone's `soa`",
         ),
     ]);
+}
+
+#[test]
+fn every_mistake_in_how_a_zone_is_signed_names_its_field() {
+    let kind = "DnsZone";
+    check(vec![
+        (kind, "/dnssec", json!({"denial": "NSEC3"}), "spec.dnssec.denial", "Compact"),
+        (kind, "/dnssec", json!({"keys": "KSK"}), "spec.dnssec.keys", "Split"),
+        (
+            kind,
+            "/dnssec",
+            json!({"zoneKeyLifetimeDays": 30}),
+            "spec.dnssec.zoneKeyLifetimeDays",
+            "needs keys: Split",
+        ),
+        (
+            kind,
+            "/dnssec",
+            json!({"entryKeyLifetimeDays": 3}),
+            "spec.dnssec.entryKeyLifetimeDays",
+            "at least 7 days",
+        ),
+        (
+            kind,
+            "/dnssec",
+            json!({"signatureValidityDays": 0}),
+            "spec.dnssec.signatureValidityDays",
+            "between 1 and 90",
+        ),
+        (kind, "/dnssec", json!({"propagationSeconds": -1}), "spec.dnssec.propagationSeconds", "between 0"),
+    ]);
+}
+
+#[test]
+fn a_zone_is_signed_with_what_it_asks_for_and_good_defaults() {
+    let signed = |dnssec: Value| {
+        let mut zone = valid("DnsZone");
+        zone["spec"]["dnssec"] = dnssec;
+        dns_zone(&zone).expect("valid").dnssec
+    };
+    assert_eq!(dns_zone(&valid("DnsZone")).expect("valid").dnssec, None, "nobody asked for it");
+    let defaults = CheckedDnssec {
+        denial: Denial::Nsec,
+        keys: CheckedKeys::Combined,
+        entry_key_lifetime: None,
+        validity: 14 * 86_400,
+        propagation: 3_600,
+    };
+    assert_eq!(signed(json!({})), Some(defaults));
+    let zone_key_lifetime = NonZeroU32::new(90 * 86_400);
+    let split = CheckedDnssec {
+        denial: Denial::Compact,
+        keys: CheckedKeys::Split { zone_key_lifetime },
+        entry_key_lifetime: NonZeroU32::new(365 * 86_400),
+        validity: 7 * 86_400,
+        propagation: 0,
+    };
+    let asked = json!({"denial": "Compact", "keys": "Split", "entryKeyLifetimeDays": 365,
+        "signatureValidityDays": 7, "propagationSeconds": 0});
+    assert_eq!(signed(asked), Some(split));
 }
 
 #[test]

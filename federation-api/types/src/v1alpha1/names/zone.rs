@@ -7,6 +7,7 @@ use crate::v1alpha1::cluster::SecretRef;
 use crate::v1alpha1::meta::{Condition, LabelSelector};
 use crate::v1alpha1::names::Catalog;
 use crate::v1alpha1::names::Updates;
+use crate::v1alpha1::names::dnssec::{Dnssec, DnssecStatus};
 
 /// A zone that Koinon is authoritative for. Its apex is the object's name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,9 @@ pub struct DnsZoneSpec {
     /// Makes the zone a catalog, which lists other zones for secondaries. Default: it is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalog: Option<Catalog>,
+    /// How the zone is signed. Default: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<Dnssec>,
 }
 
 /// Transfers to secondary name servers.
@@ -158,4 +162,7 @@ pub struct DnsZoneStatus {
     pub conditions: Vec<Condition>,
     /// GlobalRecords that lie in it.
     pub names: i64,
+    /// Its keys, when it is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dnssec: Option<DnssecStatus>,
 }
