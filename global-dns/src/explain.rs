@@ -54,7 +54,8 @@ pub fn explain(
     let known = rdata::question_number(&kind).filter(|number| is_answered(*number));
     let rtype = known.ok_or_else(|| Unclear::Type(kind.clone()))?;
     let lower = wire.wire().to_ascii_lowercase();
-    let question = Question { name: &lower, n_labels: suffixes(&lower).count() - 1, rtype };
+    let n_labels = suffixes(&lower).count() - 1;
+    let question = Question { name: &lower, n_labels, rtype, dnssec_ok: false };
     let path = snapshot.path(&question, client, now);
     let mut scratch = Scratch::default();
     let is_redirected = snapshot.answer(&question, client, now).is_redirect;

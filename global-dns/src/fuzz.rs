@@ -61,6 +61,8 @@ static SERVED: LazyLock<Snapshot> = LazyLock::new(|| {
         before: &before,
         generation: 1,
         seed: [11, 13],
+        now: NOW,
+        signatures: &Arc::default(),
     };
     let snapshot = build(input).expect("a small table");
     assert!(snapshot.refused().is_empty(), "{:?}", snapshot.refused());

@@ -140,10 +140,15 @@ impl Archive {
             return (next.len() < self.0.len()).then_some(Self(next));
         }
         let mut contents = vec![(Records::default(), Records::default()); changed.len()];
-        snapshot.contents(&changed, &mut |zone, entry| {
+        let given = snapshot.contents(&changed, &mut |zone, entry| {
             let (soa, records) = &mut contents[zone];
             if entry.rtype == rtype::SOA { soa.push(entry) } else { records.push(entry) }
         });
+        if let Err(error) = given {
+            // What they have is better than a zone without signatures; the next snapshot tries again.
+            error!(%error, "cannot give secondaries the latest zones");
+            return (next.len() < self.0.len()).then_some(Self(next));
+        }
         for (apex, (soa, records)) in changed.into_iter().zip(contents) {
             // Without its SOA it was not given, because the names of all zones are too many.
             if soa.is_empty() {

@@ -14,6 +14,8 @@ mod fast;
 
 mod cookies;
 
+mod dnssec;
+
 mod ede;
 
 mod node;
@@ -48,6 +50,7 @@ pub mod metrics;
 pub mod fuzz;
 
 pub use cookies::CookieSecret;
+pub use dnssec::{DigestType, InvalidKey, Signatures, dnskey, ds, key_tag};
 pub use edge::tls::{Identity, IdentityError};
 pub use fast::BindError;
 pub use limit::Limit;

@@ -24,6 +24,7 @@ const DROPS: &str = "koinon_dns_drops_total";
 const ANSWER_SECONDS: &str = "koinon_dns_answer_seconds";
 const GENERATION: &str = "koinon_dns_snapshot_generation";
 const SWAPS: &str = "koinon_dns_snapshot_swaps_total";
+const SIGNATURES: &str = "koinon_dns_signatures_total";
 const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
 const FOLLOW_SECONDS: &str = "koinon_dns_event_to_answer_seconds";
 const NAMES: &str = "koinon_dns_names_count";
@@ -45,6 +46,7 @@ pub fn describe() {
     describe_histogram!(ANSWER_SECONDS, Unit::Seconds, "Time to answer one UDP query, sampled");
     describe_gauge!(GENERATION, "Generation of the snapshot being served");
     describe_counter!(SWAPS, "Snapshots published");
+    describe_counter!(SIGNATURES, "DNSSEC signatures made");
     describe_histogram!(BUILD_SECONDS, Unit::Seconds, "Time to build a snapshot");
     describe_histogram!(
         FOLLOW_SECONDS,
@@ -111,6 +113,7 @@ pub(crate) struct Metrics {
     pub(crate) answer_seconds: Histogram,
     pub(crate) generation: Gauge,
     pub(crate) swaps: Counter,
+    pub(crate) signatures: Counter,
     pub(crate) build_seconds: Histogram,
     followed: [Histogram; 2],
     pub(crate) names: Gauge,
@@ -142,6 +145,7 @@ impl Metrics {
             answer_seconds: histogram!(ANSWER_SECONDS),
             generation: gauge!(GENERATION),
             swaps: counter!(SWAPS),
+            signatures: counter!(SIGNATURES),
             build_seconds: histogram!(BUILD_SECONDS),
             followed: ["host", "probe"].map(|saw| histogram!(FOLLOW_SECONDS, "saw" => saw)),
             names: gauge!(NAMES),

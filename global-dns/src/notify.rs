@@ -157,8 +157,8 @@ impl Told {
 /// that saves a secondary that has it already the question (RFC 1996 §3.7).
 fn notice(snapshot: &Snapshot, apex: &Name) -> Option<Vec<u8>> {
     let asked = [apex.wire(), &rtype::SOA.to_be_bytes(), &CLASS_IN.to_be_bytes()].concat();
-    let question =
-        Question { name: apex.wire(), n_labels: suffixes(apex.wire()).count() - 1, rtype: rtype::SOA };
+    let n_labels = suffixes(apex.wire()).count() - 1;
+    let question = Question { name: apex.wire(), n_labels, rtype: rtype::SOA, dnssec_ok: false };
     let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
     let answer = snapshot.answer(&question, nobody, now());
     if answer.rcode() != Rcode::NoError {

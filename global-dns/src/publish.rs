@@ -81,12 +81,21 @@ pub(crate) struct Publisher {
 pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
     let (verdicts, before) = (Verdicts::new(), Versions::new());
     let (table, last_good) = (&kept.table, &*kept.last_good);
-    let input = Input { table, verdicts: &verdicts, last_good, before: &before, generation, seed };
+    let input = Input {
+        table,
+        verdicts: &verdicts,
+        last_good,
+        before: &before,
+        generation,
+        seed,
+        now: now(),
+        signatures: &Arc::default(),
+    };
     build(input).unwrap_or_else(|error| {
         error!(%error, "cannot serve the table that was kept");
         let (table, last_good) = (Arc::default(), LastGood::new());
         build(Input { table: &table, last_good: &last_good, ..input })
-            .expect("an empty table is not too large")
+            .expect("an empty table is not too large, and nothing is signed")
     })
 }
 
@@ -168,6 +177,7 @@ impl Publisher {
                 _ = ticks.tick() => {
                     self.end_forced(now()).await;
                     self.report_all();
+                    self.refresh(now()).await;
                 }
                 () = stopped(&mut stop) => return,
             }
@@ -277,9 +287,20 @@ impl Publisher {
         self.event.get_or_insert((who, at_ms));
     }
 
+    /// Renews signatures that are due, whether or not anything else changes or the host is there.
+    async fn refresh(&mut self, now: Timestamp) {
+        if self.snapshot.load().refresh_at().is_some_and(|due| due <= now) {
+            self.publish_at(now).await;
+        }
+    }
+
     /// Builds and swaps in what follows from the table and the verdicts now. A large table takes a while, which is spent
     /// where it keeps nobody else from running.
     async fn publish(&mut self) {
+        self.publish_at(now()).await;
+    }
+
+    async fn publish_at(&mut self, now: Timestamp) {
         let started = Instant::now();
         let (table, seed, generation) = (Arc::clone(&self.table), self.setup.seed, self.generation + 1);
         let (verdicts, last_good) = (std::mem::take(&mut self.verdicts), Arc::clone(&self.setup.last_good));
@@ -293,6 +314,8 @@ impl Publisher {
                 before,
                 generation,
                 seed,
+                now,
+                signatures: served.signatures(),
             };
             let built = build(input).map(|mut snapshot| {
                 // What is answered between this and the swap is not counted: some milliseconds.
@@ -330,6 +353,7 @@ impl Publisher {
             self.metrics.generation.set(self.generation as f64);
         }
         self.metrics.swaps.increment(1);
+        self.metrics.signatures.absolute(snapshot.signatures().n_made());
         debug!(generation = self.generation, table = self.table.generation, "published");
         self.snapshot.store(Arc::new(snapshot));
         if let Some((who, at_ms)) = self.event.take() {

@@ -11,6 +11,9 @@
 //!                                   or referral
 //! ```
 //!
+//! In a signed zone every block has a twin with signatures, and the NSEC records that prove negatives are blocks of their own that
+//! are appended: one when a type does not exist, those found by the module `denial` when a name does not.
+//!
 //! What the rules say (RFC 1034 §4.3.2 as clarified by 2308, 4592 and 8020) is settled while building: NODATA,
 //! NXDOMAIN, wildcards, chains of aliases and referrals are all programs like any other, so answering is a
 //! lookup and a copy. One answer cannot be: that below a DNAME record, which depends on the whole name of the question.
@@ -22,7 +25,11 @@ mod block;
 
 mod tree;
 
+mod orders;
+
 mod store;
+
+mod denial;
 
 mod health;
 
@@ -44,12 +51,15 @@ mod remark;
 
 mod shares;
 
+mod signed;
+
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use koinon_model::time::Timestamp;
 use koinon_types::names::{NameTable, Record};
 
 pub use answer::{Answer, Edns, Head, Options, Question, write};
@@ -66,13 +76,15 @@ pub(crate) use redirect::Scratch;
 pub(crate) use shares::{Family, Lane, Share};
 pub(crate) use together::TOGETHER_MAX;
 
+use crate::dnssec::{Keyring, Signatures};
 use crate::ede::Ede;
 use crate::wire::Rcode;
 use crate::wire::name::Name;
+use denial::Denials;
 use index::{Index, NodeId};
 use redirect::Redirect;
 use shares::{Carried, Lanes};
-use store::Store;
+use store::{Denies, Store};
 use tree::Tree;
 
 type ProgramId = u32;
@@ -94,6 +106,15 @@ pub struct Snapshot {
     blocks: Vec<Stored>,
     bytes: Vec<u8>,
     fixups: Vec<u16>,
+    /// Blocks of NSEC records that belong to signed answers, or that another stands for; a block owns a run of them.
+    proofs: Vec<BlockId>,
+    denials: Denials,
+    /// By zone number.
+    is_signed: Vec<bool>,
+    /// What signs its transfers as of `now`, if anything is signed.
+    signatures: Arc<Signatures>,
+    now: Timestamp,
+    refresh_at: Option<Timestamp>,
     /// What programs do that redirect; no other is here.
     redirects: BTreeMap<ProgramId, Redirect>,
     /// Apexes, by zone number.
@@ -117,6 +138,17 @@ impl Snapshot {
     /// The host's table behind it.
     pub fn table(&self) -> &Arc<NameTable> {
         &self.table
+    }
+
+    /// When some of its signatures are due, so that it should be built again; none when nothing is signed. They are good for
+    /// half their validity beyond that.
+    pub fn refresh_at(&self) -> Option<Timestamp> {
+        self.refresh_at
+    }
+
+    /// What was signed so far, for the next snapshot to reuse.
+    pub(crate) fn signatures(&self) -> &Arc<Signatures> {
+        &self.signatures
     }
 
     /// Every name that exists, empty non-terminals included.
@@ -151,13 +183,15 @@ struct Parts {
     tree: Tree,
     store: Store,
     nodes: Vec<Node>,
+    denials: Denials,
     views: Vec<Option<RecordView>>,
     versions: Versions,
 }
 
 impl Snapshot {
     fn assemble(input: Input<'_>, parts: Parts) -> Self {
-        let Parts { tree, store, nodes, views, versions } = parts;
+        let Parts { tree, store, nodes, denials, views, versions } = parts;
+        let schedules = tree.zones.iter().filter_map(|zone| zone.keys.as_ref()).map(Keyring::schedule);
         let mut snapshot = Self {
             generation: input.generation,
             table: input.table.clone(),
@@ -170,6 +204,12 @@ impl Snapshot {
             blocks: store.blocks,
             bytes: store.bytes,
             fixups: store.fixups,
+            proofs: store.proofs,
+            denials,
+            is_signed: tree.zones.iter().map(|zone| zone.keys.is_some()).collect(),
+            signatures: Arc::clone(input.signatures),
+            now: input.now,
+            refresh_at: schedules.map(|schedule| schedule.next_turn(input.now)).min(),
             redirects: store.redirects.into_values().collect(),
             apexes: tree.zones.into_iter().map(|zone| zone.apex).collect(),
             versions,
@@ -232,4 +272,10 @@ struct Stored {
     is_redirect: bool,
     /// What is said about it.
     ede: Option<Ede>,
+    /// The next block says the same with signatures.
+    has_twin: bool,
+    /// What else has to be proven, for blocks with signatures.
+    denies: Denies,
+    n_proofs: u8,
+    first_proof: u32,
 }

@@ -13,6 +13,7 @@ from . import (
     ask,
     clients,
     differential,
+    dnssec,
     encrypted,
     mutations,
     rfc8906,
@@ -29,6 +30,7 @@ VERSIONS = {
     "nsd": ["nsd", "-v"],
     "knotd": ["knotd", "-V"],
     "zonemaster-cli": ["zonemaster-cli", "--version"],
+    "ldns-verify-zone": ["ldns-verify-zone", "-v"],
     "unbound": ["unbound", "-V"],
     "named": ["named", "-v"],
 }
@@ -83,7 +85,7 @@ def judge(arguments):
             serial = servers.serial_of(koinon)
             running.append(servers.start_nsd(folder, addresses, serial))
             running.append(servers.start_knot(folder, addresses, serial))
-            return [
+            judged = [
                 *rfc8906.judge(koinon),
                 *clients.judge(koinon),
                 *encrypted.judge(folder, koinon),
@@ -96,6 +98,8 @@ def judge(arguments):
                 # Last, because it changes the zone.
                 *transfers.judge(folder, arguments.kubectl, servers.kubeconfig(folder), koinon, seed),
             ]
+            anchors = dnssec.sign(arguments.kubectl, folder, koinon, running[0].until)
+            return [*judged, *dnssec.judge(koinon, folder, anchors)]
         finally:
             for process in reversed(running):
                 process.stop()

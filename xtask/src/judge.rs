@@ -22,7 +22,7 @@ pub(crate) enum Name {
 }
 
 /// What the judge of the DNS server needs; `dig`'s package brings `delv`.
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     DIG,
     NSD,
     KNOT,
@@ -37,6 +37,12 @@ const NEEDS: [Need; 7] = [
         works: &["zonemaster-cli", "--version"],
         package: "zonemaster-cli",
         provide: "provide `zonemaster-cli` on PATH (package zonemaster-cli)",
+    },
+    Need {
+        name: "ldns-verify-zone",
+        works: &["ldns-verify-zone", "-v"],
+        package: "ldnsutils",
+        provide: "provide `ldns-verify-zone` on PATH (package ldnsutils)",
     },
     Need {
         name: "unbound",

@@ -233,7 +233,7 @@ fn render(kept: &Kept, version: &Version, private: &BTreeMap<KeyId, Secret>) -> 
     };
     let mut keys: Vec<SigningKey> = version.keys.iter().filter_map(key).collect();
     keys.sort_by(|a, b| a.public.cmp(&b.public));
-    let signing = Signing { keys, parent, denial: kept.denial, validity: kept.validity, ttl: KEYS_TTL };
+    let signing = Signing { keys, parent, validity: kept.validity, ttl: KEYS_TTL };
     (!signing.keys.is_empty()).then_some(signing)
 }
 

@@ -32,7 +32,7 @@ pub use probe::{
     PATTERN_BYTES_MAX, Probe, ProbeTls, Trust,
 };
 pub use returning::{Forced, ForcedState, Ramp};
-pub use signing::{Denial, ParentWish, Signing, SigningKey, Signs};
+pub use signing::{ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{
     Asker, Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey,
 };

@@ -21,12 +21,12 @@ pub use cluster::{
 };
 pub use meta::{Condition, Expression, LabelSelector, ObjectMeta, Operator, read};
 pub use names::{
-    AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, Catalog, DampingStatus, Denial, DnsProbe,
-    DnsZoneSpec, DnsZoneStatus, Dnssec, DnssecStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint,
-    ForcedState, ForcedStatus, GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod,
-    HttpProbe, KeyLayout, KeyStatus, NameServer, NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol,
-    ProbeTls, Quorum, RampStatus, RecordHealth, ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe,
-    Transfer, TransferPeer, TtlSeconds, Updater, Updates, WeightSource, Weighted,
+    AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, Catalog, DampingStatus, DnsProbe, DnsZoneSpec,
+    DnsZoneStatus, Dnssec, DnssecStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint, ForcedState,
+    ForcedStatus, GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod, HttpProbe,
+    KeyLayout, KeyStatus, NameServer, NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls,
+    Quorum, RampStatus, RecordHealth, ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer,
+    TransferPeer, TtlSeconds, Updater, Updates, WeightSource, Weighted,
 };
 pub use override_policy::{
     EnvOverrider, ImageComponent, ImageOverrider, ListOverrider, MapOverrider, OverrideOperator,

@@ -122,7 +122,7 @@ impl<'a> Exchange<'a> {
             // The reader gives no signature inside another.
             Reading::Ignored | Reading::Signed(..) => return None,
             Reading::Failed(head, rcode) => (head, Answer::bare(*rcode)),
-            Reading::Asked(head, asked) => (head, self.look_up(*asked, &mut scratch)),
+            Reading::Asked(head, asked) => (head, self.look_up(head, *asked, &mut scratch)),
             Reading::Update(head, apex) => {
                 match (update::verdict(self.snapshot.table(), apex, self.client, key), signer) {
                     (Ok(()), Some(signer)) => {
@@ -197,13 +197,14 @@ impl<'a> Exchange<'a> {
         Options { padding, ..self.speaker.options(head.edns, self.client) }
     }
 
-    fn look_up(self, asked: Asked<'_>, scratch: &'a mut Scratch) -> Answer<'a> {
+    fn look_up(self, head: &Head<'_>, asked: Asked<'_>, scratch: &'a mut Scratch) -> Answer<'a> {
         let mut lower = [0; NAME_MAX];
         let lower = &mut lower[..asked.name.len()];
         lower.copy_from_slice(asked.name);
         lower.make_ascii_lowercase();
         let n_labels = suffixes(lower).count() - 1;
-        let question = Question { name: lower, n_labels, rtype: asked.rtype };
+        let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
+        let question = Question { name: lower, n_labels, rtype: asked.rtype, dnssec_ok };
         self.snapshot.answer_in_full(&question, self.client, self.speaker.now, scratch)
     }
 }

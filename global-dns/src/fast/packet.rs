@@ -47,16 +47,18 @@ pub(crate) fn read<'a>(packet: &'a [u8], lower: &'a mut NameBuffer) -> Option<Us
         1 => Some(read_opt(&packet[question_end..])?),
         _ => return None,
     };
+    let dnssec_ok = edns.is_some_and(|edns| edns.dnssec_ok);
     lower_case(&question[..name_length], lower);
     Some(Usual {
         head: Head { id: [header[0], header[1]], flags: [header[2], header[3]], question, edns },
-        question: Question { name: &lower[..name_length], n_labels, rtype: asked },
+        question: Question { name: &lower[..name_length], n_labels, rtype: asked, dnssec_ok },
     })
 }
 
 /// Types that need more than a lookup, ANY excepted: it is compiled like any other.
 fn is_special(asked: u16) -> bool {
-    asked == rtype::OPT || (rtype::META_FIRST..rtype::ANY).contains(&asked)
+    matches!(asked, rtype::OPT | rtype::RRSIG | rtype::NSEC)
+        || (rtype::META_FIRST..rtype::ANY).contains(&asked)
 }
 
 /// Length and labels of the name at the front; `None` for anything but a plain name.

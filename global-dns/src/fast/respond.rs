@@ -43,7 +43,8 @@ pub(crate) fn respond(
     out: &mut [[u8; RESPONSE_MAX]],
 ) -> Responses {
     let mut usual: [Option<Usual<'_>>; TOGETHER_MAX] = [const { None }; TOGETHER_MAX];
-    let mut asked = [(Question { name: &[], n_labels: 0, rtype: 0 }, IpAddr::from([0; 4])); TOGETHER_MAX];
+    let mut asked = [(Question { name: &[], n_labels: 0, rtype: 0, dnssec_ok: false }, IpAddr::from([0; 4]));
+        TOGETHER_MAX];
     let mut n_asked = 0;
     for ((place, (packet, client)), name) in usual.iter_mut().zip(queries).zip(names) {
         *place = read(packet, name);

@@ -6,7 +6,7 @@ use koinon_types::names::{Grant, NameTable, Zone};
 use proptest::prelude::*;
 
 use super::*;
-use crate::snapshot::tests::support::zone;
+use crate::snapshot::tests::support::{NOW, zone};
 use crate::snapshot::{Entry, Input, LastGood, Verdicts, Versions, build};
 use crate::wire::rdata::Rdata;
 
@@ -19,8 +19,16 @@ fn open_zone(apex: &str, lines: &str) -> Zone {
 fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
     let table = Arc::new(NameTable { generation, zones, records: Vec::new() });
     let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let input =
-        Input { table: &table, verdicts: &verdicts, last_good: &last_good, before, generation, seed: [1, 2] };
+    let input = Input {
+        table: &table,
+        verdicts: &verdicts,
+        last_good: &last_good,
+        before,
+        generation,
+        seed: [1, 2],
+        now: NOW,
+        signatures: &Arc::default(),
+    };
     build(input).unwrap()
 }
 

@@ -23,8 +23,16 @@ fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
     let records = vec![record("shop.one", &[("a", "192.0.2.1", 1)])];
     let table = Arc::new(NameTable { generation, zones, records });
     let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let input =
-        Input { table: &table, verdicts: &verdicts, last_good: &last_good, before, generation, seed: [1, 2] };
+    let input = Input {
+        table: &table,
+        verdicts: &verdicts,
+        last_good: &last_good,
+        before,
+        generation,
+        seed: [1, 2],
+        now: now(),
+        signatures: &Arc::default(),
+    };
     build(input).unwrap()
 }
 

@@ -4,7 +4,8 @@ use koinon_types::names::{Check, Forced, ForcedState, ProbeOutcome, Zone};
 
 use super::*;
 use crate::snapshot::ProbeVerdict;
-use crate::snapshot::tests::support::{ask, record, tcp_check, zone};
+use crate::snapshot::tests::support::{ask, record, signed_zone, tcp_check, zone};
+use crate::snapshot::tests::validator::validate;
 
 /// One owner with all its channels in hand.
 struct Owned {
@@ -140,4 +141,35 @@ async fn what_an_operator_decided_ends_without_the_host() {
     assert_eq!(owned.served(), "192.0.2.9");
     owned.publisher.end_forced(Timestamp::from_millis(5_000)).await;
     assert_eq!(owned.served(), "192.0.2.1");
+}
+
+#[tokio::test]
+async fn signatures_are_renewed_for_hours_while_the_host_is_gone() {
+    let mut owned = owned();
+    let mut signed = NameTable::clone(&table(9, "192.0.2.1", None));
+    signed.zones = vec![signed_zone("example", "www.example 60 A 192.0.2.2")];
+    // The shortest there is: each signature is replaced several times.
+    signed.zones[0].signing.as_mut().unwrap().validity = 3600;
+    let signed = Arc::new(signed);
+    owned.after(Arc::clone(&signed)).await;
+    let started = now().as_seconds();
+    let before = owned.publisher.generation;
+    let mut n_asked = 0;
+    for second in started..started + 2 * 3600 {
+        let at = Timestamp::from_seconds(second);
+        owned.publisher.refresh(at).await;
+        let snapshot = owned.publisher.snapshot.load();
+        assert!(snapshot.refresh_at().unwrap() > at, "what was due is done");
+        if second % 7 == 0 {
+            for question in
+                ["shop.example A", "shop.example TXT", "www.example A", "gone.example A", "example DNSKEY"]
+            {
+                let found = validate(&snapshot, &signed, question, at);
+                assert!(found.is_ok(), "{question} after {} s: {found:?}", second - started);
+                n_asked += 1;
+            }
+        }
+    }
+    let n_built = owned.publisher.generation - before;
+    assert!(n_asked > 5000 && (200..300).contains(&n_built), "{n_asked} answers, {n_built} snapshots");
 }

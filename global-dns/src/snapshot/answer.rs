@@ -10,6 +10,7 @@ use koinon_model::time::Timestamp;
 use super::block::shift;
 use super::index::NodeId;
 use super::shares::VariantId;
+use super::signed::Proofs;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
 use crate::cookies::{COOKIE, Cookie};
 use crate::ede::{self, Ede};
@@ -24,6 +25,8 @@ pub struct Question<'a> {
     pub n_labels: usize,
     /// The type asked for.
     pub rtype: u16,
+    /// Whether the client wants signatures.
+    pub dnssec_ok: bool,
 }
 
 /// What to say to a question, still in the snapshot's own bytes.
@@ -35,6 +38,8 @@ pub struct Answer<'a> {
     pub(crate) counts: [u16; 3],
     pub(crate) bytes: &'a [u8],
     pub(crate) fixups: &'a [u16],
+    /// What proves it: more of the authority section, after those bytes.
+    pub(crate) proofs: Proofs<'a>,
     /// It is not the answer yet: the edge writes it, see [`Snapshot::answer_in_full`].
     pub(crate) is_redirect: bool,
     /// Why it is what it is, for who speaks EDNS and has room for it.
@@ -74,17 +79,19 @@ impl Answer<'_> {
     /// The length of the response to `head` with this answer, before padding.
     pub(crate) fn length(&self, head: &Head<'_>, options: &Options<'_>) -> usize {
         let opt = if head.edns.is_some() { OPT + options.length() } else { 0 };
-        HEADER + head.question.len() + self.bytes.len() + opt
+        HEADER + head.question.len() + self.bytes.len() + self.proofs.length() + opt
     }
 
     /// Says only this code.
     pub(crate) const fn bare(rcode: Rcode) -> Self {
+        let proofs = Proofs::NONE;
         Self {
             rcode,
             authoritative: false,
             counts: [0; 3],
             bytes: &[],
             fixups: &[],
+            proofs,
             is_redirect: false,
             ede: None,
             variant: VariantId::NONE,
@@ -96,7 +103,7 @@ impl Snapshot {
     /// Answers a question for a client at a moment; REFUSED when the name lies in no zone of ours.
     pub fn answer(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Answer<'_> {
         match self.path(question, client, now) {
-            Some(path) => self.answer_of(path),
+            Some(path) => self.answer_of(path, question),
             None => self.refusal(),
         }
     }
@@ -112,14 +119,14 @@ impl Snapshot {
         Some(Path { node, how, program, variant })
     }
 
-    /// The answer that a path leads to.
-    pub(crate) fn answer_of(&self, path: Path) -> Answer<'_> {
-        let block = self.block(self.block_of(path));
+    /// The answer that the path of a question leads to.
+    pub(crate) fn answer_of(&self, path: Path, question: &Question<'_>) -> Answer<'_> {
+        let answer = self.block_for(self.block_of(path), question, (path.node, path.how));
         match self.programs[path.program as usize].kind {
-            Kind::Fixed(_) => block,
+            Kind::Fixed(_) => answer,
             Kind::Weighted { first, .. } => {
                 let variant = VariantId::new(first + path.variant.unwrap_or(0) as u32);
-                Answer { variant, ..block }
+                Answer { variant, ..answer }
             }
         }
     }
@@ -162,6 +169,7 @@ impl Snapshot {
             counts: block.counts,
             bytes: &self.bytes[start..start + usize::from(block.length)],
             fixups: &self.fixups[first_fixup..first_fixup + usize::from(block.n_fixups)],
+            proofs: Proofs::NONE,
             is_redirect: block.is_redirect,
             ede: block.ede,
             variant: VariantId::NONE,
@@ -285,7 +293,7 @@ pub fn write(
 ) -> usize {
     let opt_length = if head.edns.is_some() { OPT + options.length() } else { 0 };
     let block_at = HEADER + head.question.len();
-    let whole = block_at + answer.bytes.len() + opt_length;
+    let whole = block_at + answer.bytes.len() + answer.proofs.length() + opt_length;
     let room = limit.min(out.len());
     let fits = whole <= room;
     // What it is like is worth less than the answer.
@@ -303,7 +311,7 @@ pub fn write(
     out[4..6].copy_from_slice(&u16::from(!head.question.is_empty()).to_be_bytes());
     out[HEADER..block_at].copy_from_slice(head.question);
 
-    let [n_answers, n_authority, mut n_additional] = if fits { answer.counts } else { [0; 3] };
+    let [n_answers, mut n_authority, mut n_additional] = if fits { answer.counts } else { [0; 3] };
     let mut end = block_at;
     if fits {
         end += answer.bytes.len();
@@ -312,6 +320,9 @@ pub fn write(
         for &at in answer.fixups {
             shift(&mut out[block_at..end], usize::from(at), name_length);
         }
+        let (length, n_records) = answer.proofs.write(&mut out[end..], name_length);
+        end += length;
+        n_authority += n_records;
     }
     if let Some(edns) = head.edns {
         n_additional += 1;

@@ -14,9 +14,10 @@
 //! ```
 
 use super::answer::OPT;
+use crate::dnssec::{Order, SIGNATURE, Signer};
 use crate::wire::name::{NAME_MAX, Name, suffixes};
 use crate::wire::rdata::Rdata;
-use crate::wire::{CLASS_IN, HEADER, Rcode, UDP_PAYLOAD_PLAIN};
+use crate::wire::{CLASS_IN, HEADER, Rcode, UDP_PAYLOAD_PLAIN, rtype};
 
 /// Largest block: with header, longest question and OPT with all options it still fits a TCP message.
 pub(super) const BLOCK_MAX: usize = u16::MAX as usize - HEADER - NAME_MAX - 4 - 128;
@@ -25,6 +26,10 @@ pub(super) const BLOCK_MAX: usize = u16::MAX as usize - HEADER - NAME_MAX - 4 - 
 /// clients, and one that is too long for a client reaches it empty; so the size that the most modest takes decides, and
 /// whoever misses the records asks for them. A second block for larger datagrams would double the work for little.
 const MESSAGE_WITH_EXTRAS_MAX: usize = UDP_PAYLOAD_PLAIN as usize;
+
+/// The same for whoever wants signatures: such a client takes 1220 bytes at least (RFC 4035 §4.1), of which the options in
+/// OPT need some.
+const SIGNED_WITH_EXTRAS_MAX: usize = 1220 - 100;
 
 /// Largest offset that a compression pointer can carry (RFC 1035 §4.1.4).
 const POINTER_MAX: i32 = 0x3fff;
@@ -50,6 +55,15 @@ pub(super) enum Owner<'a> {
     Name(&'a Name),
 }
 
+/// The owner of a set being written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// As the message shows it.
+    pub(super) shown: Owner<'a>,
+    /// As the zone holds it, lower case: a wildcard where it is synthesised from one.
+    pub(super) held: &'a [u8],
+}
+
 /// The section a record goes to. Shape: sections are written in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Section {
@@ -59,7 +73,7 @@ pub(super) enum Section {
 }
 
 /// A finished block.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 pub(super) struct Block {
     pub(super) rcode: Rcode,
     /// Whether the answer is authoritative.
@@ -69,11 +83,17 @@ pub(super) struct Block {
     pub(super) bytes: Vec<u8>,
     /// Positions of pointers to which the length of the question's name must be added.
     pub(super) fixups: Vec<u16>,
+    /// Signatures that are still to be written, and where.
+    pub(super) unsigned: Vec<(u16, Order)>,
 }
 
 /// Writes one block, record by record.
 pub(super) struct Writer<'a> {
     anchor: Anchor<'a>,
+    /// What signs the sets; none for whoever did not ask for signatures.
+    signer: Option<Signer<'a>>,
+    /// Whether the block is appended to another, so that nothing can point into it.
+    is_appended: bool,
     block: Block,
     /// Names already in the message, with their offset less the length of the question's name.
     seen: Vec<(Box<[u8]>, i32)>,
@@ -97,8 +117,50 @@ impl<'a> Writer<'a> {
             counts: [0; 3],
             bytes: Vec::new(),
             fixups: Vec::new(),
+            unsigned: Vec::new(),
         };
-        Self { anchor, block, seen }
+        Self { anchor, signer: None, is_appended: false, block, seen }
+    }
+
+    /// Writes for clients that want signatures, if the zone has any.
+    pub(super) fn signed(anchor: Anchor<'a>, signer: Option<Signer<'a>>) -> Self {
+        Self { signer, ..Self::new(anchor) }
+    }
+
+    /// Writes a block that is appended to others.
+    pub(super) fn appended(anchor: Anchor<'a>, signer: Option<Signer<'a>>) -> Self {
+        Self { is_appended: true, ..Self::signed(anchor, signer) }
+    }
+
+    /// Whether it writes signatures.
+    pub(super) fn is_signed(&self) -> bool {
+        self.signer.is_some()
+    }
+
+    /// Writes a set of class IN that the zone is authoritative for, with its signatures if it writes any.
+    pub(super) fn set(&mut self, section: Section, place: Place<'_>, rtype: u16, ttl: u32, data: &[Rdata]) {
+        for data in data {
+            self.record(section, place.shown, rtype, ttl, data);
+        }
+        self.sign(section, place, rtype, [ttl; 2], data);
+    }
+
+    /// Writes the signatures of a set. `ttls` are that in the zone and that in this message (RFC 4035 §5.3.3).
+    fn sign(&mut self, section: Section, place: Place<'_>, number: u16, ttls: [u32; 2], data: &[Rdata]) {
+        let Some(signer) = self.signer else { return };
+        let [ttl_held, ttl] = ttls;
+        for (head, order) in signer.orders(place.held, number, ttl_held, data) {
+            self.head(section, place.shown, rtype::RRSIG, ttl);
+            let length_at = self.block.bytes.len();
+            self.block.bytes.extend([0; 2]);
+            self.block.bytes.extend(head);
+            // A longer block is refused as a whole at the end.
+            if let Ok(at) = u16::try_from(self.block.bytes.len()) {
+                self.block.unsigned.push((at, order));
+            }
+            self.block.bytes.extend([0; SIGNATURE]);
+            self.close_data(length_at);
+        }
     }
 
     /// Writes one record of class IN.
@@ -115,17 +177,18 @@ impl<'a> Writer<'a> {
 
     /// Writes a set that an answer can do without, if it fits into every client's datagram; all of it or nothing,
     /// because part of a set would look like the whole (RFC 2181 §9).
-    pub(super) fn extra(&mut self, owner: Owner<'_>, rtype: u16, ttl: u32, data: &[Rdata]) {
+    pub(super) fn extra(&mut self, place: Place<'_>, rtype: u16, ttl: u32, data: &[Rdata]) {
         let (counts, seen) = (self.block.counts, self.seen.len());
         let (bytes, fixups) = (self.block.bytes.len(), self.block.fixups.len());
-        for data in data {
-            self.record(Section::Additional, owner, rtype, ttl, data);
-        }
-        if self.message_length_max() > MESSAGE_WITH_EXTRAS_MAX {
+        let unsigned = self.block.unsigned.len();
+        self.set(Section::Additional, place, rtype, ttl, data);
+        let most = if self.is_signed() { SIGNED_WITH_EXTRAS_MAX } else { MESSAGE_WITH_EXTRAS_MAX };
+        if self.message_length_max() > most {
             self.block.counts = counts;
             self.seen.truncate(seen);
             self.block.bytes.truncate(bytes);
             self.block.fixups.truncate(fixups);
+            self.block.unsigned.truncate(unsigned);
         }
     }
 
@@ -138,9 +201,11 @@ impl<'a> Writer<'a> {
         HEADER + name + 4 + self.block.bytes.len() + OPT
     }
 
-    /// Writes a SOA record, whose data alone holds two names before its numbers.
-    pub(super) fn soa(&mut self, section: Section, owner: &Name, ttl: u32, soa: &Soa) {
-        self.head(section, Owner::Name(owner), crate::wire::rtype::SOA, ttl);
+    /// Writes a SOA record, whose data alone holds two names before its numbers. `ttls` are that in the zone and that in
+    /// this message.
+    pub(super) fn soa(&mut self, section: Section, owner: &Name, ttls: [u32; 2], soa: &Soa) {
+        let place = Place { shown: Owner::Name(owner), held: owner.wire() };
+        self.head(section, place.shown, rtype::SOA, ttls[1]);
         let length_at = self.block.bytes.len();
         self.block.bytes.extend([0; 2]);
         self.name(&soa.mname);
@@ -149,6 +214,7 @@ impl<'a> Writer<'a> {
             self.block.bytes.extend(number.to_be_bytes());
         }
         self.close_data(length_at);
+        self.sign(section, place, rtype::SOA, ttls, &[soa.data()]);
     }
 
     /// Ends the block.
@@ -204,7 +270,7 @@ impl<'a> Writer<'a> {
                 return;
             }
             let offset = (HEADER + 4 + self.block.bytes.len()) as i32;
-            if offset + NAME_MAX as i32 <= POINTER_MAX {
+            if offset + NAME_MAX as i32 <= POINTER_MAX && !self.is_appended {
                 self.seen.push((suffix.into(), offset));
             }
             self.block.bytes.extend_from_slice(&suffix[..=usize::from(suffix[0])]);
@@ -224,6 +290,17 @@ pub(super) struct Soa {
     pub(super) minimum: u32,
 }
 
+impl Soa {
+    /// The data as one, its two names whole.
+    pub(super) fn data(&self) -> Rdata {
+        let mut fixed = [self.mname.wire(), self.rname.wire()].concat();
+        for number in [self.serial, self.refresh, self.retry, self.expire, self.minimum] {
+            fixed.extend(number.to_be_bytes());
+        }
+        Rdata { fixed: fixed.into(), name: None }
+    }
+}
+
 /// Adds the length of the question's name to the pointer at `at`.
 ///
 /// The two upper bits stay set: a stored constant may lie below 0xc000 (a suffix longer than 12 bytes), but the
@@ -237,7 +314,6 @@ pub(super) fn shift(bytes: &mut [u8], at: usize, name_length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::rtype;
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -315,6 +391,6 @@ mod tests {
                 &Rdata::address([192, 0, 2, 1].into()),
             );
         }
-        assert_eq!(writer.finish(Rcode::NoError, true), Err(TooLarge));
+        assert_eq!(writer.finish(Rcode::NoError, true).err(), Some(TooLarge));
     }
 }

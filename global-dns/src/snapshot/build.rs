@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use koinon_model::time::Timestamp;
 use koinon_types::names::{NameTable, Target};
 
-use super::compile::Compiler;
+use super::compile::{Compiled, Compiler};
 use super::content::{Versions, settle_versions};
 use super::health::{Aliases, LastGood, Mode, RecordView, Verdicts, decide};
 use super::index::{Full, Seed};
 use super::tree::{Tree, grow};
 use super::{Parts, Snapshot};
+use crate::dnssec::{Signatures, Unsigned};
 
 /// Everything a snapshot is made from.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +28,10 @@ pub struct Input<'a> {
     pub generation: u64,
     /// Key of the index; random per process.
     pub seed: Seed,
+    /// As of when signatures are made.
+    pub now: Timestamp,
+    /// What was signed before, and takes what is signed now.
+    pub signatures: &'a Arc<Signatures>,
 }
 
 /// Why there is no snapshot.
@@ -37,6 +43,15 @@ pub enum BuildError {
         /// The generation that was to be built.
         generation: u64,
     },
+    /// The system gave nothing random to sign with.
+    #[error("failed to sign a snapshot of generation {generation}")]
+    Unsigned {
+        /// The generation that was to be built.
+        generation: u64,
+        /// Why not.
+        #[source]
+        source: Unsigned,
+    },
 }
 
 /// Builds the snapshot of one generation: equal input, equal answers.
@@ -44,18 +59,21 @@ pub enum BuildError {
 /// What the table holds against the rules is left out and listed in [`Snapshot::refused`].
 ///
 /// # Errors
-/// When the table is larger than a snapshot can number.
+/// When the table is larger than a snapshot can number, or cannot be signed.
 pub fn build(input: Input<'_>) -> Result<Snapshot, BuildError> {
     let too_large = |_: Full| BuildError::TooLarge { generation: input.generation };
     let serial = serial(input.generation);
     let mut tree = grow(input.table, input.seed, serial).map_err(too_large)?;
     let views = decide_all(&tree, input);
-    let versions = settle_versions(&mut tree, input.table, &views, input.before, serial);
-    let (store, nodes) = Compiler::compile(&mut tree, input.table, &views);
+    let versions = settle_versions(&mut tree, input.table, &views, input.before, serial, input.now);
+    let signatures = Arc::clone(input.signatures);
+    let compiled = Compiler::compile(&mut tree, input.table, &views, signatures, input.now)
+        .map_err(|source| BuildError::Unsigned { generation: input.generation, source })?;
+    let Compiled { store, nodes, denials } = compiled;
     if !store.is_whole() {
         return Err(BuildError::TooLarge { generation: input.generation });
     }
-    Ok(Snapshot::assemble(input, Parts { tree, store, nodes, views, versions }))
+    Ok(Snapshot::assemble(input, Parts { tree, store, nodes, denials, views, versions }))
 }
 
 /// The SOA serial of a generation: it grows in the serial arithmetic of RFC 1982 as the generation does.

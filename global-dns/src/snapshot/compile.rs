@@ -2,24 +2,35 @@
 //!
 //! A name's answer is a chain of aliases inside its zone (often none) and what stands at the chain's end. The
 //! chain does not depend on the type asked for, so it is walked once per name; then one block is written for
-//! each type at its end and one for all other types.
+//! each type at its end and one for all other types. In a signed zone every block has a twin for those who want
+//! signatures.
 
 mod write;
 
+mod proofs;
+
 mod records;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use koinon_model::time::Timestamp;
 use koinon_types::names::NameTable;
 
-use super::block::{Anchor, Owner, Section, Writer};
+use super::block::{Anchor, Owner, Place, Section, Writer};
+use super::denial::Denials;
 use super::health::RecordView;
 use super::index::NodeId;
 use super::redirect::Redirect;
-use super::store::Store;
-use super::tree::{Found, Tree};
-use super::{Below, Node, ProgramId};
+use super::store::{Denies, Pair, Store};
+use super::tree::{Found, RrSet, Tree};
+use super::{Below, BlockId, Node, ProgramId};
+use crate::dnssec::{Signatures, Unsigned};
 use crate::wire::name::Name;
 use crate::wire::rdata::{self, Rdata};
 use crate::wire::{Rcode, rtype};
+use proofs::Exists;
+use write::Said;
 
 /// Longest chain of aliases followed on behalf of a client; it asks on from there itself. Real chains have two
 /// or three links, and eight keep an answer well inside one datagram.
@@ -29,6 +40,14 @@ pub(super) const CHAIN_LENGTH_MAX: usize = 8;
 /// change of mind (RFC 8482 §4.2).
 const ANY_TTL: u32 = 3600;
 
+/// What was compiled.
+pub(super) struct Compiled {
+    pub(super) store: Store,
+    /// One per name of the index.
+    pub(super) nodes: Vec<Node>,
+    pub(super) denials: Denials,
+}
+
 /// Compiles every name of a tree.
 pub(super) struct Compiler<'a> {
     tree: &'a mut Tree,
@@ -36,6 +55,13 @@ pub(super) struct Compiler<'a> {
     /// What was decided for each record of the table; none for those that are not served.
     views: &'a [Option<RecordView>],
     store: Store,
+    /// As of when signatures are made.
+    now: Timestamp,
+    denials: Denials,
+    /// What exists at names whose NSEC records are needed in other forms too: delegations and global names of signed zones.
+    exists: BTreeMap<NodeId, Exists>,
+    /// NSEC records of global names that leave some types out.
+    narrowed: BTreeMap<(NodeId, Option<u16>), BlockId>,
     any: ProgramId,
     /// Per zone, what all its names share.
     shared: Vec<Shared>,
@@ -67,12 +93,18 @@ struct Chain {
     /// The first belongs to the question's name.
     links: Vec<Link>,
     end: End,
+    /// Who holds what stands at the end.
+    held: Name,
+    /// In a signed zone: what proves that the names behind the first do not exist which wildcards cover.
+    proofs: Vec<BlockId>,
 }
 
 /// One alias of a chain.
 struct Link {
     ttl: u32,
     target: Name,
+    /// Who holds it: the name itself or a wildcard.
+    held: Name,
     /// What it is synthesised from, unless it is a record of its own.
     source: Option<Redirect>,
 }
@@ -83,59 +115,97 @@ struct Context<'a> {
     name: &'a str,
     zone: usize,
     chain: &'a Chain,
+    /// The name is one, so that an NSEC record is appended to what it synthesises.
+    is_wildcard: bool,
 }
 
 impl Context<'_> {
-    /// A writer with the chain already written.
-    fn start(&self) -> Writer<'_> {
-        let mut writer = Writer::new(self.anchor);
+    /// Writes the chain.
+    fn start(&self, writer: &mut Writer<'_>) {
         let mut owner = Owner::Question;
         let mut written = Vec::new();
-        for Link { ttl, target, source } in &self.chain.links {
-            if let Some(source) = source.as_ref().filter(|source| !written.contains(&&source.owner)) {
-                source.write(&mut writer);
-                written.push(&source.owner);
+        for Link { ttl, target, held, source } in &self.chain.links {
+            let data = Rdata::pointing(target.clone());
+            match source {
+                Some(source) => {
+                    if !written.contains(&&source.owner) {
+                        source.write(writer);
+                        written.push(&source.owner);
+                    }
+                    // It follows from the record that it is made from, and has no signature (RFC 6672 §5.3.1).
+                    writer.record(Section::Answer, owner, rtype::CNAME, *ttl, &data);
+                }
+                None => {
+                    let place = Place { shown: owner, held: held.wire() };
+                    writer.set(Section::Answer, place, rtype::CNAME, *ttl, &[data]);
+                }
             }
-            writer.record(Section::Answer, owner, rtype::CNAME, *ttl, &Rdata::pointing(target.clone()));
             owner = Owner::Name(target);
         }
-        writer
     }
 
     /// Who owns the records at the end of the chain.
-    fn owner(&self) -> Owner<'_> {
-        self.chain.links.last().map_or(Owner::Question, |link| Owner::Name(&link.target))
+    fn place(&self) -> Place<'_> {
+        let shown = self.chain.links.last().map_or(Owner::Question, |link| Owner::Name(&link.target));
+        Place { shown, held: self.chain.held.wire() }
+    }
+
+    /// An answer of this name, with what proves its chain.
+    fn said(&self, rcode: Rcode) -> Said<'_> {
+        let proofs = self.chain.proofs.clone();
+        Said { proofs, ..Said::new(self.zone, self.anchor, rcode) }
     }
 }
 
 impl<'a> Compiler<'a> {
     /// Compiles all names, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When the system gives no randomness to sign with.
     pub(super) fn compile(
         tree: &'a mut Tree,
         table: &'a NameTable,
         views: &'a [Option<RecordView>],
-    ) -> (Store, Vec<Node>) {
-        let mut store = Store::default();
-        let any = store.fixed(&write::any_block(), None);
-        let mut compiler = Self { tree, table, views, store, any, shared: Vec::new() };
+        signatures: Arc<Signatures>,
+        now: Timestamp,
+    ) -> Result<Compiled, Unsigned> {
+        let mut store = Store::new(signatures);
+        let any = store.fixed(Pair::unsigned(write::any_block()), None);
+        let mut compiler = Self {
+            tree,
+            table,
+            views,
+            store,
+            now,
+            denials: Denials::default(),
+            exists: BTreeMap::new(),
+            narrowed: BTreeMap::new(),
+            any,
+            shared: Vec::new(),
+        };
+        compiler.compile_proofs();
         for zone in 0..compiler.tree.zones.len() {
             let shared = compiler.compile_shared(zone);
             compiler.shared.push(shared);
         }
         let ids = 0..compiler.tree.nodes.len() as NodeId;
         let nodes = ids.map(|id| compiler.compile_name(id)).collect();
-        (compiler.store, nodes)
+        compiler.store.sign()?;
+        Ok(Compiled { store: compiler.store, nodes, denials: compiler.denials })
     }
 
     /// The negative answers of a zone, good for any name in it.
     fn compile_shared(&mut self, zone: usize) -> Shared {
         let apex = self.tree.zones[zone].apex.clone();
-        let mut negative = |rcode| {
-            let mut writer = Writer::new(Anchor::Within(&apex));
-            self.write_soa(&mut writer, zone, u32::MAX);
-            self.keep(&apex.to_string(), "SOA", writer.finish(rcode, true))
+        let mut negative = |rcode, denies| {
+            let said = Said { denies, ..Said::new(zone, Anchor::Within(&apex), rcode) };
+            let pair = self.pair(&said, |writer| self.write_soa(writer, zone, u32::MAX));
+            self.keep(&apex.to_string(), "SOA", pair)
         };
-        Shared { no_data: negative(Rcode::NoError), missing: negative(Rcode::NxDomain) }
+        Shared {
+            no_data: negative(Rcode::NoError, Denies::Type),
+            missing: negative(Rcode::NxDomain, Denies::Name),
+        }
     }
 
     fn compile_name(&mut self, id: NodeId) -> Node {
@@ -157,7 +227,8 @@ impl<'a> Compiler<'a> {
         let encloser = if name.is_wildcard() { name.parent() } else { None };
         let anchor = encloser.as_ref().map_or(Anchor::Exactly(&name), Anchor::Within);
         let chain = self.follow(id);
-        let context = Context { anchor, name: &name.to_string(), zone, chain: &chain };
+        let is_wildcard = encloser.is_some();
+        let context = Context { anchor, name: &name.to_string(), zone, chain: &chain, is_wildcard };
         let mut by_type = Vec::new();
         let otherwise = self.compile_end(&context, &mut by_type);
         if !chain.links.is_empty() {
@@ -175,15 +246,16 @@ impl<'a> Compiler<'a> {
         let zone = self.tree.node(id).zone;
         let name = self.tree.name(cut);
         let referral = self.store.referrals.get(&cut).copied().unwrap_or_else(|| {
-            let mut writer = Writer::new(Anchor::Within(&name));
-            self.write_referral(&mut writer, cut);
-            self.keep(&name.to_string(), "NS", writer.finish(Rcode::NoError, false))
+            let said =
+                Said { is_authoritative: false, ..Said::new(zone, Anchor::Within(&name), Rcode::NoError) };
+            let pair = self.pair(&said, |writer| self.write_referral(writer, cut));
+            self.keep(&name.to_string(), "NS", pair)
         });
         self.store.referrals.insert(cut, referral);
         let mut by_type = Vec::new();
         if id == cut {
             let program = match self.tree.node(id).set(rtype::DS).cloned() {
-                Some(set) => self.set(Anchor::Exactly(&name), &name.to_string(), &set),
+                Some(set) => self.set(zone, Anchor::Exactly(&name), &name, &set),
                 None => self.shared[zone].no_data,
             };
             by_type.push((rtype::DS, program));
@@ -197,8 +269,8 @@ impl<'a> Compiler<'a> {
             return *program;
         }
         match self.redirect(id) {
-            Some(redirect) => self.store.redirect(id, redirect, &write::failure()),
-            None => self.store.fixed(&write::failure(), None),
+            Some(redirect) => self.store.redirect(id, redirect, write::failure()),
+            None => self.store.fixed(Pair::unsigned(write::failure()), None),
         }
     }
 
@@ -209,16 +281,24 @@ impl<'a> Compiler<'a> {
         Some(Redirect { owner: self.tree.name(id), target, ttl: set.ttl })
     }
 
-    /// DS of an apex is answered for the zone above, when that is ours.
+    /// DS of an apex is answered for the zone above, when that is ours and reaches down to it.
     fn compile_parent_ds(&mut self, id: NodeId, context: &Context<'_>) -> Option<ProgramId> {
         let node = self.tree.node(id);
-        let above = self.tree.node(node.parent?).zone;
-        if above == node.zone {
+        let parent = self.tree.node(node.parent?);
+        let above = parent.zone;
+        if above == node.zone || !parent.reaches_below() {
             return None;
         }
-        match node.parent_ds.clone() {
-            Some(set) => Some(self.set(context.anchor, context.name, &set)),
-            None => Some(self.shared[above].no_data),
+        let name = self.tree.name(id);
+        let set = node.parent_ds.clone();
+        match (set, self.denials.above(id)) {
+            (Some(set), _) => Some(self.set(above, context.anchor, &name, &set)),
+            (None, None) => Some(self.shared[above].no_data),
+            (None, Some(proof)) => {
+                let said = Said { proofs: vec![proof], ..Said::new(above, context.anchor, Rcode::NoError) };
+                let pair = self.pair(&said, |writer| self.write_soa(writer, above, u32::MAX));
+                Some(self.keep(context.name, "DS", pair))
+            }
         }
     }
 
@@ -230,23 +310,26 @@ impl<'a> Compiler<'a> {
         }
         let program = match self.tree.node(cut).set(rtype::DS).cloned() {
             Some(set) => {
-                let mut writer = context.start();
-                for data in &set.data {
-                    writer.record(Section::Answer, context.owner(), rtype::DS, set.ttl, data);
-                }
-                self.keep(context.name, "DS", writer.finish(Rcode::NoError, true))
+                let pair = self.pair(&context.said(Rcode::NoError), |writer| {
+                    context.start(writer);
+                    writer.set(Section::Answer, context.place(), rtype::DS, set.ttl, &set.data);
+                });
+                self.keep(context.name, "DS", pair)
             }
-            None => self.no_data(context),
+            None => self.no_data(context, cut),
         };
         by_type.push((rtype::DS, program));
     }
 
     /// CNAME and ANY at an alias: the alias, not followed (RFC 8482 §4.2).
     fn compile_alias_itself(&mut self, context: &Context<'_>, by_type: &mut Vec<(u16, ProgramId)>) {
-        let Link { ttl, target, .. } = &context.chain.links[0];
-        let mut writer = Writer::new(context.anchor);
-        writer.record(Section::Answer, Owner::Question, rtype::CNAME, *ttl, &Rdata::pointing(target.clone()));
-        let program = self.keep(context.name, "CNAME", writer.finish(Rcode::NoError, true));
+        let Link { ttl, target, held, .. } = &context.chain.links[0];
+        let place = Place { shown: Owner::Question, held: held.wire() };
+        let said = Said::new(context.zone, context.anchor, Rcode::NoError);
+        let pair = self.pair(&said, |writer| {
+            writer.set(Section::Answer, place, rtype::CNAME, *ttl, &[Rdata::pointing(target.clone())]);
+        });
+        let program = self.keep(context.name, "CNAME", pair);
         by_type.retain(|(rtype, _)| ![rtype::CNAME, rtype::ANY].contains(rtype));
         by_type.extend([(rtype::CNAME, program), (rtype::ANY, program)]);
     }
@@ -255,17 +338,21 @@ impl<'a> Compiler<'a> {
     fn follow(&self, id: NodeId) -> Chain {
         let zone = self.tree.node(id).zone;
         let start = self.tree.name(id);
-        let mut links: Vec<Link> = Vec::new();
+        let mut chain = Chain { links: Vec::new(), end: End::Open, held: start.clone(), proofs: Vec::new() };
         let mut found = Found::Node(id);
         loop {
+            let shown = chain.links.last().map_or(&start, |link| &link.target).clone();
+            chain.held = shown.clone();
             let end = match found {
-                Found::Node(at) if self.tree.node(at).zone == zone => match self.alias(at) {
-                    Some(link) => Ok(link),
-                    None => Err(End::Node(at)),
-                },
+                Found::Node(at) if self.tree.node(at).zone == zone => {
+                    chain.held = self.tree.name(at);
+                    if chain.held != shown {
+                        chain.proofs.extend(self.covering(zone, &shown));
+                    }
+                    self.alias(at).ok_or(End::Node(at))
+                }
                 Found::Redirected(at) if self.tree.node(at).zone == zone => {
-                    let name = links.last().map_or(&start, |link| &link.target);
-                    self.synthesis(at, name).ok_or(End::TooLong(at))
+                    self.synthesis(at, &shown).ok_or(End::TooLong(at))
                 }
                 Found::Missing(missing) if missing == zone => Err(End::Missing),
                 Found::Delegated(cut) if self.tree.node(cut).zone == zone => Err(End::Delegated(cut)),
@@ -277,13 +364,13 @@ impl<'a> Compiler<'a> {
             };
             let link = match end {
                 Ok(link) => link,
-                Err(end) => return Chain { links, end },
+                Err(end) => return Chain { end, ..chain },
             };
-            let is_loop = links.iter().any(|seen| seen.target == link.target) || link.target == start;
+            let is_loop = chain.links.iter().any(|seen| seen.target == link.target) || link.target == start;
             found = self.tree.find(&link.target);
-            links.push(link);
-            if is_loop || links.len() == CHAIN_LENGTH_MAX {
-                return Chain { links, end: End::Open };
+            chain.links.push(link);
+            if is_loop || chain.links.len() == CHAIN_LENGTH_MAX {
+                return chain;
             }
         }
     }
@@ -292,42 +379,50 @@ impl<'a> Compiler<'a> {
     fn alias(&self, id: NodeId) -> Option<Link> {
         let set = self.tree.node(id).set(rtype::CNAME)?;
         let target = set.data.first()?.name.clone()?;
-        Some(Link { ttl: set.ttl, target, source: None })
+        Some(Link { ttl: set.ttl, target, held: self.tree.name(id), source: None })
     }
 
     /// The alias that a name below a redirected one becomes; none when it would be too long.
     fn synthesis(&self, above: NodeId, name: &Name) -> Option<Link> {
         let redirect = self.redirect(above)?;
         let target = name.substitute(&redirect.owner, &redirect.target)?;
-        Some(Link { ttl: redirect.ttl, target, source: Some(redirect) })
+        Some(Link { ttl: redirect.ttl, target, held: name.clone(), source: Some(redirect) })
     }
 
     /// Writes the programs for each type at the end of a chain, and answers the one for all others.
     fn compile_end(&mut self, context: &Context<'_>, by_type: &mut Vec<(u16, ProgramId)>) -> ProgramId {
-        let (writer, rcode) = match context.chain.end {
+        let pair = match context.chain.end {
             End::Node(id) => return self.compile_data(context, id, by_type),
             End::Missing => {
-                let mut writer = context.start();
-                self.write_soa(&mut writer, context.zone, u32::MAX);
-                (writer, Rcode::NxDomain)
+                let mut said = context.said(Rcode::NxDomain);
+                if let Some(link) = context.chain.links.last() {
+                    said.proofs.extend(self.missing(context.zone, &link.target));
+                }
+                self.pair(&said, |writer| {
+                    context.start(writer);
+                    self.write_soa(writer, context.zone, u32::MAX);
+                })
             }
             End::Delegated(cut) => {
                 self.compile_cut_ds(context, cut, by_type);
-                let mut writer = context.start();
-                self.write_referral(&mut writer, cut);
-                (writer, Rcode::NoError)
+                self.pair(&context.said(Rcode::NoError), |writer| {
+                    context.start(writer);
+                    // Whoever wants signatures asks on from the end of the chain: what proves the chain stands where the
+                    // referral would be, and is more than it.
+                    if !writer.is_signed() {
+                        self.write_referral(writer, cut);
+                    }
+                })
             }
-            End::TooLong(above) => {
-                let mut writer = context.start();
+            End::TooLong(above) => self.pair(&context.said(Rcode::YxDomain), |writer| {
+                context.start(writer);
                 if let Some(redirect) = self.redirect(above) {
-                    redirect.write(&mut writer);
+                    redirect.write(writer);
                 }
-                (writer, Rcode::YxDomain)
-            }
-            End::Open => (context.start(), Rcode::NoError),
+            }),
+            End::Open => self.pair(&context.said(Rcode::NoError), |writer| context.start(writer)),
         };
-        let block = writer.finish(rcode, true);
-        self.keep(context.name, "CNAME", block)
+        self.keep(context.name, "CNAME", pair)
     }
 
     fn compile_data(
@@ -336,29 +431,46 @@ impl<'a> Compiler<'a> {
         id: NodeId,
         by_type: &mut Vec<(u16, ProgramId)>,
     ) -> ProgramId {
-        let zone = &self.tree.zones[context.zone];
-        if zone.node == id {
-            let mut writer = context.start();
-            writer.soa(Section::Answer, &zone.apex, zone.ttl, &zone.soa);
-            let block = writer.finish(Rcode::NoError, true);
-            by_type.push((rtype::SOA, self.keep(context.name, "SOA", block)));
+        if self.tree.zones[context.zone].node == id {
+            let zone = &self.tree.zones[context.zone];
+            let pair = self.pair(&context.said(Rcode::NoError), |writer| {
+                context.start(writer);
+                writer.soa(Section::Answer, &zone.apex, [zone.ttl; 2], &zone.soa);
+            });
+            by_type.push((rtype::SOA, self.keep(context.name, "SOA", pair)));
         }
         for set in self.tree.node(id).sets.clone() {
-            let mut writer = context.start();
-            for data in &set.data {
-                writer.record(Section::Answer, context.owner(), set.rtype, set.ttl, data);
-            }
-            self.write_targets(&mut writer, context, id, &set);
-            let block = writer.finish(Rcode::NoError, true);
-            by_type.push((set.rtype, self.keep(context.name, &rdata::type_text(set.rtype), block)));
+            let pair = self.pair(&context.said(Rcode::NoError), |writer| {
+                context.start(writer);
+                writer.set(Section::Answer, context.place(), set.rtype, set.ttl, &set.data);
+                self.write_targets(writer, context, id, &set);
+            });
+            by_type.push((set.rtype, self.keep(context.name, &rdata::type_text(set.rtype), pair)));
         }
         let otherwise = match self.tree.node(id).record {
-            Some(record) => self.compile_record(context, record, by_type),
-            None => self.no_data(context),
+            Some(record) => self.compile_record(context, id, record, by_type),
+            None => self.no_data(context, id),
         };
         if !by_type.is_empty() && !by_type.iter().any(|(rtype, _)| *rtype == rtype::ANY) {
-            by_type.push((rtype::ANY, self.any));
+            by_type.push((rtype::ANY, self.compile_any(context, id)));
         }
         otherwise
+    }
+
+    /// ANY: one answer for all names, but where it would have to be signed, one set that is there, or the same answer signed
+    /// when there is no set that always is (RFC 8482 §4.1, §4.2).
+    fn compile_any(&mut self, context: &Context<'_>, id: NodeId) -> ProgramId {
+        if self.tree.zones[context.zone].keys.is_none() || !context.chain.links.is_empty() {
+            return self.any;
+        }
+        let length = |set: &&RrSet| set.data.iter().map(|data| data.wire().len() + 12).sum::<usize>();
+        let smallest = self.tree.node(id).sets.iter().min_by_key(length);
+        let pair = self.pair(&context.said(Rcode::NoError), |writer| match smallest {
+            Some(set) if writer.is_signed() => {
+                writer.set(Section::Answer, context.place(), set.rtype, set.ttl, &set.data);
+            }
+            Some(_) | None => write::any(writer, context.place(), ANY_TTL),
+        });
+        self.keep(context.name, "ANY", pair)
     }
 }

@@ -3,18 +3,24 @@
 //! A secondary can neither choose by weights nor look at health, so it gets the default view: for each global name the
 //! endpoints that may be answered now, all of them and without weights. One alias among addresses gives way to them,
 //! and of several the heaviest stands, because a zone holds an alias alone or not at all (RFC 1034 §3.6.2). What
-//! records cannot say is lost: a name whose owner wants no data when all is down does not exist at a secondary.
+//! records cannot say is lost: a name whose owner wants no data when all is down does not exist at a secondary, unless
+//! the zone is signed.
+
+mod signed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use koinon_model::time::Timestamp;
 use koinon_types::names::{NameTable, Record, Target};
+use signed::Batch;
 
 use super::Snapshot;
 use super::block::Soa;
 use super::health::RecordView;
 use super::index::NodeId;
 use super::tree::{Node, RrSet, Tree, ZoneHead, grow};
+use crate::dnssec::Unsigned;
 use crate::wire::name::Name;
 use crate::wire::rdata::Rdata;
 use crate::wire::rtype;
@@ -34,8 +40,9 @@ pub(crate) struct Entry<'a> {
 pub struct Version {
     /// What its SOA says: the generation in which its content changed last.
     pub serial: u32,
-    /// Of all its records but the serial. That two contents have one digest is as likely as 2⁻⁶⁴; a secondary would
-    /// then wait for the change after, or for its refresh.
+    /// Of all its records but the serial; for a signed zone of its keys, and as of when transfers are signed, instead of
+    /// the signatures. That two contents have one digest is as likely as 2⁻⁶⁴; a secondary would then wait for the change
+    /// after, or for its refresh.
     digest: u64,
 }
 
@@ -50,16 +57,23 @@ pub(super) fn settle_versions(
     views: &[Option<RecordView>],
     before: &Versions,
     serial: u32,
+    now: Timestamp,
 ) -> Versions {
     let mut hashers = vec![DefaultHasher::new(); tree.zones.len()];
     for (zone, hasher) in tree.zones.iter().zip(&mut hashers) {
         zone.ttl.hash(hasher);
-        soa_data(&Soa { serial: 0, ..zone.soa.clone() }).fixed.hash(hasher);
+        Soa { serial: 0, ..zone.soa.clone() }.data().fixed.hash(hasher);
+        if let Some(keys) = &zone.keys {
+            keys.hash_at(now, hasher);
+        }
     }
-    visit(tree, table, views, &mut |zone, entry| {
-        let Entry { owner, rtype, ttl, data } = entry;
-        let name = data.name.as_ref().map(Name::wire);
-        (owner, rtype, ttl, &data.fixed, name).hash(&mut hashers[zone]);
+    // Nothing ever breaks off.
+    let _ = visit(tree, table, views, &mut |Visited { zone, owner, set, .. }| {
+        for data in &set.data {
+            let name = data.name.as_ref().map(Name::wire);
+            (owner, set.rtype, set.ttl, &data.fixed, name).hash(&mut hashers[zone]);
+        }
+        Ok(())
     });
     let mut versions = Versions::new();
     for (zone, hasher) in tree.zones.iter_mut().zip(hashers) {
@@ -83,79 +97,117 @@ impl Snapshot {
         &self.versions
     }
 
-    /// Gives every record of these zones to `sink`, each with its zone's place in `apexes`; a zone's SOA comes before its
-    /// other records. Of what is no zone of ours nothing is given.
+    /// Gives every record of these zones to `sink`, each with its zone's place in `apexes`, signed where the zone is; a zone's
+    /// SOA comes before its other records. Of what is no zone of ours nothing is given.
     ///
     /// The tree is grown again from the table, which takes a good part of the time that building the snapshot took;
     /// keeping it would double the memory of every snapshot for something that happens once per change.
-    pub(crate) fn contents(&self, apexes: &[&Name], sink: &mut dyn FnMut(usize, Entry<'_>)) {
+    ///
+    /// # Errors
+    /// When a key does not sign; part of the records was given then.
+    pub(crate) fn contents(&self, apexes: &[&Name], sink: &mut Sink<'_>) -> Result<(), Unsigned> {
         // The seed hides the index from clients, and none will meet this one. What was numbered once can be again.
-        let Ok(tree) = grow(&self.table, [0, 0], 0) else { return };
+        let Ok(mut tree) = grow(&self.table, [0, 0], 0) else { return Ok(()) };
+        for zone in &mut tree.zones {
+            zone.soa.serial = self.version(&zone.apex).map_or(0, |version| version.serial);
+        }
         let wanted: BTreeMap<&Name, usize> = apexes.iter().copied().zip(0..).collect();
         let places: Vec<Option<usize>> =
             tree.zones.iter().map(|zone| wanted.get(&zone.apex).copied()).collect();
-        for (zone, place) in tree.zones.iter().zip(&places) {
-            if let (Some(place), Some(version)) = (place, self.version(&zone.apex)) {
-                let ZoneHead { apex, soa, ttl, .. } = zone;
-                let data = soa_data(&Soa { serial: version.serial, ..soa.clone() });
-                sink(*place, Entry { owner: apex.wire(), rtype: rtype::SOA, ttl: *ttl, data: &data });
-            }
+        let mut batch = Batch::new(self, &tree, &places, sink);
+        for (number, ZoneHead { apex, soa, ttl, .. }) in tree.zones.iter().enumerate() {
+            let set = RrSet { rtype: rtype::SOA, ttl: *ttl, data: vec![soa.data()] };
+            batch.add(number, apex.wire(), &set, Standing::Authoritative)?;
         }
-        visit(&tree, &self.table, &self.records, &mut |zone, entry| {
-            if let Some(place) = places[zone] {
-                sink(place, entry);
-            }
-        });
+        visit(&tree, &self.table, &self.records, &mut |Visited { zone, owner, set, standing }| {
+            batch.add(zone, owner, set, standing)
+        })?;
+        for zone in 0..tree.zones.len() {
+            self.add_denials(&mut batch, &tree, zone)?;
+        }
+        batch.flush()
     }
 }
 
-/// Takes a record and the number of the zone it is in.
+/// Takes a record and the place of the zone it is in.
 type Sink<'a> = dyn FnMut(usize, Entry<'_>) + 'a;
 
-/// Visits every record of every zone but the SOAs, in the order of the tree, which equal tables share.
-fn visit(tree: &Tree, table: &NameTable, views: &[Option<RecordView>], sink: &mut Sink<'_>) {
+/// A set of a zone.
+#[derive(Clone, Copy)]
+struct Visited<'a> {
+    zone: usize,
+    owner: &'a [u8],
+    set: &'a RrSet,
+    standing: Standing,
+}
+
+/// Whether a zone is authoritative for a set, and so signs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Authoritative,
+    /// NS records of a delegation, and addresses below it.
+    Delegated,
+}
+
+type Visitor<'a> = dyn FnMut(Visited<'_>) -> Result<(), Unsigned> + 'a;
+
+/// Visits every set of every zone but the SOAs, in the order of the tree, which equal tables share.
+fn visit(
+    tree: &Tree,
+    table: &NameTable,
+    views: &[Option<RecordView>],
+    visitor: &mut Visitor<'_>,
+) -> Result<(), Unsigned> {
     for (id, node) in tree.nodes.iter().enumerate() {
         let owner = tree.index.name(id as NodeId);
         for set in &node.sets {
-            visit_set(node.zone, owner, set, sink);
+            let is_delegated = node.cut.is_some_and(|cut| cut as usize != id || set.rtype != rtype::DS);
+            let standing = if is_delegated { Standing::Delegated } else { Standing::Authoritative };
+            visitor(Visited { zone: node.zone, owner, set, standing })?;
         }
-        if let Some(number) = node.record
-            && let Some(view) = &views[number]
-        {
-            for set in default_view(&table.records[number], view) {
-                visit_set(node.zone, owner, &set, sink);
-            }
+        for set in default_sets(table, views, node) {
+            visitor(Visited { zone: node.zone, owner, set: &set, standing: Standing::Authoritative })?;
         }
-        visit_parent_side(tree, node, owner, sink);
+        visit_parent_side(tree, node, owner, visitor)?;
     }
+    Ok(())
 }
 
 /// Visits what the zone above an apex holds about it: the delegation that the tree leaves out because the child is served
 /// here too, the addresses of its servers, and its DS.
-fn visit_parent_side(tree: &Tree, node: &Node, owner: &[u8], sink: &mut Sink<'_>) {
-    let Some(above) = node.parent.map(|parent| tree.node(parent).zone).filter(|above| *above != node.zone)
+fn visit_parent_side(
+    tree: &Tree,
+    node: &Node,
+    owner: &[u8],
+    visitor: &mut Visitor<'_>,
+) -> Result<(), Unsigned> {
+    let above = node.parent.map(|parent| tree.node(parent));
+    let Some(zone) =
+        above.filter(|above| above.zone != node.zone && above.reaches_below()).map(|above| above.zone)
     else {
-        return;
+        return Ok(());
     };
     if let Some(set) = &node.parent_ds {
-        visit_set(above, owner, set, sink);
+        visitor(Visited { zone, owner, set, standing: Standing::Authoritative })?;
     }
-    let Some(servers) = node.set(rtype::NS) else { return };
-    visit_set(above, owner, servers, sink);
+    let Some(servers) = node.set(rtype::NS) else { return Ok(()) };
+    let standing = Standing::Delegated;
+    visitor(Visited { zone, owner, set: servers, standing })?;
     for server in servers.data.iter().filter_map(|data| data.name.as_ref()) {
         let Some(glue) = tree.index.find(server.wire()).map(|id| tree.node(id)) else { continue };
         for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| glue.set(rtype)) {
             if glue.zone == node.zone {
-                visit_set(above, server.wire(), set, sink);
+                visitor(Visited { zone, owner: server.wire(), set, standing })?;
             }
         }
     }
+    Ok(())
 }
 
-fn visit_set(zone: usize, owner: &[u8], set: &RrSet, sink: &mut Sink<'_>) {
-    for data in &set.data {
-        sink(zone, Entry { owner, rtype: set.rtype, ttl: set.ttl, data });
-    }
+/// What a secondary answers for the global name at a node, if there is one.
+fn default_sets(table: &NameTable, views: &[Option<RecordView>], node: &Node) -> Vec<RrSet> {
+    let Some(number) = node.record else { return Vec::new() };
+    views[number].as_ref().map_or_else(Vec::new, |view| default_view(&table.records[number], view))
 }
 
 /// What a secondary answers for a global name.
@@ -185,13 +237,4 @@ fn default_view(record: &Record, view: &RecordView) -> Vec<RrSet> {
         data: data.into_iter().collect(),
     };
     addresses.into_iter().map(set).collect()
-}
-
-/// The data of a SOA record, its two names whole.
-fn soa_data(soa: &Soa) -> Rdata {
-    let mut fixed = [soa.mname.wire(), soa.rname.wire()].concat();
-    for number in [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum] {
-        fixed.extend(number.to_be_bytes());
-    }
-    Rdata { fixed: fixed.into(), name: None }
 }

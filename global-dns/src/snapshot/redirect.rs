@@ -1,5 +1,6 @@
-//! Answers below a DNAME record (RFC 6672): the one kind that cannot be written in advance, because its alias holds
-//! the labels of the question.
+//! Answers that are written when they are asked for, by the edge. One kind cannot be written in advance: what lies below a
+//! DNAME record (RFC 6672), because its alias holds the labels of the question. The other is not worth it: NSEC and RRSIG
+//! records asked for by their type.
 //!
 //! The fast path leaves such questions to the edge, which comes here: the record and the alias made from it, and then
 //! whatever the snapshot says of the alias' target, copied out of its block. Redirections inside a chain that begins
@@ -10,10 +11,9 @@ use std::net::IpAddr;
 use koinon_model::time::Timestamp;
 
 use super::answer::{Answer, Question};
-use super::block::{Anchor, Block, Owner, Section, Soa, Writer, shift};
+use super::block::{Anchor, Block, Owner, Place, Section, Soa, Writer, shift};
 use super::compile::CHAIN_LENGTH_MAX;
-use super::shares::VariantId;
-use super::{ProgramId, Snapshot};
+use super::{How, Path, ProgramId, Snapshot};
 use crate::wire::name::Name;
 use crate::wire::rdata::Rdata;
 use crate::wire::{HEADER, Rcode, rtype};
@@ -31,7 +31,8 @@ impl Redirect {
     pub(super) fn write(&self, writer: &mut Writer<'_>) {
         // Its target is never compressed (RFC 6672 §2.5).
         let data = Rdata::opaque(self.target.wire());
-        writer.record(Section::Answer, Owner::Name(&self.owner), rtype::DNAME, self.ttl, &data);
+        let place = Place { shown: Owner::Name(&self.owner), held: self.owner.wire() };
+        writer.set(Section::Answer, place, rtype::DNAME, self.ttl, &[data]);
     }
 }
 
@@ -40,7 +41,7 @@ impl Redirect {
 pub(crate) struct Scratch(Option<Block>);
 
 impl Snapshot {
-    /// Answers like [`Snapshot::answer`], redirected names included; these are written into `scratch`.
+    /// Answers like [`Snapshot::answer`], redirected names and records of signing included; these are written into `scratch`.
     pub(crate) fn answer_in_full<'a>(
         &'a self,
         question: &Question<'_>,
@@ -48,24 +49,47 @@ impl Snapshot {
         now: Timestamp,
         scratch: &'a mut Scratch,
     ) -> Answer<'a> {
-        let answer = self.answer(question, client, now);
-        if !answer.is_redirect {
-            return answer;
-        }
-        scratch.0 = self.redirected(question, client, now);
+        let Some(path) = self.path(question, client, now) else { return self.refusal() };
+        let answer = self.answer_of(path, question);
+        scratch.0 = if answer.is_redirect {
+            self.redirected(question, client, now)
+        } else {
+            self.of_signing(question, path)
+        };
         match &scratch.0 {
-            Some(block) => Answer {
-                rcode: block.rcode,
-                authoritative: block.authoritative,
-                counts: block.counts,
-                bytes: &block.bytes,
-                fixups: &block.fixups,
-                is_redirect: false,
-                ede: None,
-                variant: VariantId::NONE,
-            },
-            None => Answer::bare(Rcode::ServFail),
+            Some(block) => written(block),
+            None if answer.is_redirect => Answer::bare(Rcode::ServFail),
+            None => answer,
         }
+    }
+
+    /// The NSEC record of a name, or for RRSIG the signature of it: of all that a name has signed, one is enough
+    /// (RFC 8482 §4.1). None where the usual answer is right, because there is none.
+    fn of_signing(&self, question: &Question<'_>, path: Path) -> Option<Block> {
+        let node = self.nodes[path.node as usize];
+        let is_of_signing = [rtype::NSEC, rtype::RRSIG].contains(&question.rtype);
+        if !is_of_signing || !self.is_signed[node.zone as usize] || path.how == How::Below {
+            return None;
+        }
+        let asked = Name::from_wire(question.name)?;
+        let records = unpack(&asked, &self.block(self.denials.own(path.node)))?;
+        // That of an empty non-terminal is another name's, and that of a delegation is given with the referral.
+        let is_own = records.iter().all(|(_, record)| record.owner.wire() == self.index.name(path.node));
+        if !is_own || !self.answer_of(path, question).authoritative {
+            return None;
+        }
+        let mut writer = Writer::new(Anchor::Exactly(&asked));
+        for (_, Record { rtype, ttl, data, .. }) in records {
+            let is_wanted = rtype == question.rtype || (rtype == rtype::RRSIG && question.dnssec_ok);
+            if let (true, Data::Other(data)) = (is_wanted, data) {
+                writer.record(Section::Answer, Owner::Question, rtype, ttl, &data);
+            }
+        }
+        if question.dnssec_ok && path.how == How::Wildcard {
+            let cover = self.denials.cover(&self.index, self.denials.parent(path.node), question.name);
+            copy(&mut writer, &asked, &self.block(cover), |_, _| false)?;
+        }
+        writer.finish(Rcode::NoError, true).ok()
     }
 
     /// Writes the answer to a question below a redirected name; none when it fits no message.
@@ -73,10 +97,10 @@ impl Snapshot {
         let asked = Name::from_wire(question.name)?;
         let mut writer = Writer::new(Anchor::Exactly(&asked));
         let mut zone = None;
-        let mut written: Vec<ProgramId> = Vec::new();
+        let mut redirects: Vec<ProgramId> = Vec::new();
         let mut names = vec![asked.clone()];
         while let Some(name) = names.last().cloned() {
-            let next = Question { name: name.wire(), n_labels: name.n_labels(), rtype: question.rtype };
+            let next = Question { name: name.wire(), n_labels: name.n_labels(), ..*question };
             let Some(path) = self.path(&next, client, now) else { break };
             // As with aliases, what another zone says is not believed anyway.
             let own = self.nodes[path.node as usize].zone;
@@ -84,9 +108,10 @@ impl Snapshot {
                 break;
             }
             let Some(redirect) = self.redirects.get(&path.program) else {
-                let answer = self.answer_of(path);
+                let of_signing = self.of_signing(&next, path);
+                let answer = of_signing.as_ref().map_or_else(|| self.answer_of(path, &next), written);
                 let is_written = |owner: &Name, rtype| match rtype {
-                    rtype::DNAME => self.is_written(owner, &written),
+                    rtype::DNAME => self.is_written(owner, &redirects),
                     rtype::CNAME => names[..names.len() - 1].contains(owner),
                     _ => false,
                 };
@@ -94,9 +119,9 @@ impl Snapshot {
                 let is_whole = answer.rcode != Rcode::ServFail;
                 return writer.finish(answer.rcode, true).ok().filter(|_| is_whole);
             };
-            if !written.contains(&path.program) {
-                redirect.write(&mut writer);
-                written.push(path.program);
+            if !redirects.contains(&path.program) {
+                self.copy_redirect(&mut writer, redirect, &next, client, now)?;
+                redirects.push(path.program);
             }
             let Some(target) = name.substitute(&redirect.owner, &redirect.target) else {
                 return writer.finish(Rcode::YxDomain, true).ok();
@@ -114,6 +139,26 @@ impl Snapshot {
         writer.finish(Rcode::NoError, true).ok()
     }
 
+    /// Copies a DNAME record, with its signatures if they are wanted, from where it stands as an answer of its own.
+    fn copy_redirect(
+        &self,
+        writer: &mut Writer<'_>,
+        redirect: &Redirect,
+        question: &Question<'_>,
+        client: IpAddr,
+        now: Timestamp,
+    ) -> Option<()> {
+        let owner = &redirect.owner;
+        let itself = Question {
+            name: owner.wire(),
+            n_labels: owner.n_labels(),
+            rtype: rtype::DNAME,
+            dnssec_ok: question.dnssec_ok,
+        };
+        let answer = self.answer(&itself, client, now);
+        copy(writer, owner, &answer, |_, _| false)
+    }
+
     fn is_written(&self, owner: &Name, written: &[ProgramId]) -> bool {
         written
             .iter()
@@ -122,36 +167,58 @@ impl Snapshot {
     }
 }
 
-/// Copies the records of a block that answers `name`, but those that a loop brings back.
+/// The answer in a block that was just written.
+fn written(block: &Block) -> Answer<'_> {
+    Answer {
+        authoritative: block.authoritative,
+        counts: block.counts,
+        bytes: &block.bytes,
+        fixups: &block.fixups,
+        ..Answer::bare(block.rcode)
+    }
+}
+
+/// Copies the records of a block that answers `name`, but those that a loop brings back, and their signatures.
 fn copy(
     writer: &mut Writer<'_>,
     name: &Name,
     answer: &Answer<'_>,
     is_written: impl Fn(&Name, u16) -> bool,
 ) -> Option<()> {
-    let mut message = [&[0; HEADER], name.wire(), &[0; 4]].concat();
-    let block_at = message.len();
-    message.extend_from_slice(answer.bytes);
-    for &at in answer.fixups {
-        shift(&mut message[block_at..], usize::from(at), name.wire().len());
-    }
-    let mut at = block_at;
-    let sections = [Section::Answer, Section::Authority, Section::Additional];
-    for (section, count) in sections.into_iter().zip(answer.counts) {
-        for _ in 0..count {
-            let record = read(&message, &mut at)?;
-            if is_written(&record.owner, record.rtype) {
-                continue;
-            }
-            match record.data {
-                Data::Soa(soa) => writer.soa(section, &record.owner, record.ttl, &soa),
-                Data::Other(data) => {
-                    writer.record(section, Owner::Name(&record.owner), record.rtype, record.ttl, &data);
-                }
+    for (section, record) in unpack(name, answer)? {
+        if is_written(&record.owner, record.covered().unwrap_or(record.rtype)) {
+            continue;
+        }
+        match record.data {
+            Data::Soa(soa) => writer.soa(section, &record.owner, [record.ttl; 2], &soa),
+            Data::Other(data) => {
+                writer.record(section, Owner::Name(&record.owner), record.rtype, record.ttl, &data);
             }
         }
     }
     Some(())
+}
+
+/// The records of an answer to a question for `name`, what proves it included.
+fn unpack(name: &Name, answer: &Answer<'_>) -> Option<Vec<(Section, Record)>> {
+    let mut message = [&[0; HEADER], name.wire(), &[0; 4]].concat();
+    let mut at = message.len();
+    let mut records = Vec::new();
+    let proofs = answer.proofs.answers();
+    for Answer { bytes, fixups, counts, .. } in std::iter::once(*answer).chain(proofs) {
+        let block_at = message.len();
+        message.extend_from_slice(bytes);
+        for &at in fixups {
+            shift(&mut message[block_at..], usize::from(at), name.wire().len());
+        }
+        let sections = [Section::Answer, Section::Authority, Section::Additional];
+        for (section, count) in sections.into_iter().zip(counts) {
+            for _ in 0..count {
+                records.push((section, read(&message, &mut at)?));
+            }
+        }
+    }
+    Some(records)
 }
 
 /// A record read back from a block.
@@ -165,6 +232,18 @@ struct Record {
 enum Data {
     Soa(Soa),
     Other(Rdata),
+}
+
+impl Record {
+    /// The type that it is a signature of, if it is one.
+    fn covered(&self) -> Option<u16> {
+        match &self.data {
+            Data::Other(data) if self.rtype == rtype::RRSIG => {
+                data.fixed.first_chunk().map(|number| u16::from_be_bytes(*number))
+            }
+            Data::Other(_) | Data::Soa(_) => None,
+        }
+    }
 }
 
 fn read(message: &[u8], at: &mut usize) -> Option<Record> {

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::health::Mode;
-use super::{Kind, Snapshot};
+use super::{BlockId, Kind, Snapshot};
 use crate::ede::Ede;
 use crate::wire::Rcode;
 
@@ -17,16 +17,24 @@ impl Snapshot {
         if !is_stale.contains(&true) {
             return;
         }
+        let blocks = &mut self.blocks;
+        let mut mark = |block: BlockId| {
+            let block = block as usize;
+            blocks[block].ede = Some(Ede::StaleAnswer);
+            if blocks[block].has_twin {
+                blocks[block + 1].ede = Some(Ede::StaleAnswer);
+            }
+        };
         for program in &self.programs {
             if !program.record.is_some_and(|record| is_stale[record as usize]) {
                 continue;
             }
             match program.kind {
-                Kind::Fixed(block) => self.blocks[block as usize].ede = Some(Ede::StaleAnswer),
+                Kind::Fixed(block) => mark(block),
                 Kind::Weighted { choice, first } => {
                     let n_variants = self.choices[choice as usize].n_variants();
                     for variant in &self.variants[first as usize..first as usize + n_variants] {
-                        self.blocks[*variant as usize].ede = Some(Ede::StaleAnswer);
+                        mark(*variant);
                     }
                 }
             }

@@ -26,3 +26,13 @@ mod counted;
 mod rules;
 
 mod oracle;
+
+pub(crate) mod validator;
+
+mod signed;
+
+mod signed_at_random;
+
+mod signed_in_time;
+
+mod signed_transfers;

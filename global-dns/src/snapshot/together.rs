@@ -62,9 +62,11 @@ impl Snapshot {
         let walks = &mut walks[..asked.len().min(TOGETHER_MAX)];
         self.find_all(walks, asked);
         self.choose_all(walks, asked, now);
-        for (walk, answer) in walks.iter().zip(answers) {
+        for ((walk, (question, _)), answer) in walks.iter().zip(asked).zip(answers) {
             *answer = match walk.found {
-                Some(_) => Answer { variant: walk.variant, ..self.block(walk.block) },
+                Some(found) => {
+                    Answer { variant: walk.variant, ..self.block_for(walk.block, question, found) }
+                }
                 None => self.refusal(),
             };
             // The next to need them is whoever copies them.

@@ -4,12 +4,15 @@
 //! A zone below another zone of ours takes over its names. What contradicts the rules is left out and listed
 //! with the reason; the rest of the table is served all the same.
 
+mod keys;
+
 use std::collections::BTreeMap;
 
 use koinon_types::names::{NameTable, StaticRecord, Zone};
 
 use super::block::Soa;
 use super::index::{Full, Index, NodeId, Seed};
+use crate::dnssec::Keyring;
 use crate::wire::name::{Name, parent, suffixes};
 use crate::wire::rdata::{self, Rdata};
 use crate::wire::rtype;
@@ -31,6 +34,8 @@ pub(super) struct ZoneHead {
     pub(super) soa: Soa,
     /// TTL of SOA and NS.
     pub(super) ttl: u32,
+    /// What it is signed with, if it is.
+    pub(super) keys: Option<Keyring>,
 }
 
 /// One name.
@@ -61,6 +66,11 @@ pub(super) struct RrSet {
 }
 
 impl Node {
+    /// Whether names below it are its zone's to speak of: neither delegated nor redirected.
+    pub(super) fn reaches_below(&self) -> bool {
+        self.cut.is_none() && self.redirected.is_none() && self.set(rtype::DNAME).is_none()
+    }
+
     pub(super) fn set(&self, rtype: u16) -> Option<&RrSet> {
         self.sets.iter().find(|set| set.rtype == rtype)
     }
@@ -73,6 +83,7 @@ pub(super) fn grow(table: &NameTable, seed: Seed, serial: u32) -> Result<Tree, F
     let zones = tree.plant_zones(table, serial)?;
     for &(number, zone) in &zones {
         tree.enter_name_servers(number, zone)?;
+        tree.enter_keys(number, zone);
     }
     for &(number, zone) in &zones {
         for record in &zone.records {
@@ -206,7 +217,7 @@ impl Tree {
                 continue;
             }
             let node = self.add(apex.wire(), number, parent)?;
-            self.zones.push(ZoneHead { apex, node, soa, ttl: zone.soa.ttl });
+            self.zones.push(ZoneHead { apex, node, soa, ttl: zone.soa.ttl, keys: None });
             planted.push((number, zone));
         }
         Ok(planted)
@@ -255,6 +266,9 @@ impl Tree {
         }
         if rtype == rtype::NS && self.index.find(name.wire()) == Some(apex) {
             return Ok(Err("the zone's own name servers belong into `nameServers`".to_owned()));
+        }
+        if let Some(reason) = self.conflict_with_keys(number, &name, rtype) {
+            return Ok(Err(reason.to_owned()));
         }
         if rtype == rtype::NS && name.is_wildcard() {
             return Ok(Err("a wildcard cannot be delegated (RFC 4592 §4.2)".to_owned()));

@@ -23,9 +23,11 @@ use koinon_tests::load::rivals::{self, RIVALS, Rival};
 use koinon_tests::load::threads::cpu_time;
 use koinon_tests::world::World;
 use koinon_types::names::{
-    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, Record, RecordRef, Soa, Target, Transfer,
-    Ttl, Updates, Zone,
+    AnswerReport, Endpoint, EndpointState, NameTable, OnAllDown, ParentWish, Record, RecordRef, Secret,
+    Signing, SigningKey, Signs, Soa, Target, Transfer, Ttl, Updates, Zone,
 };
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -48,7 +50,13 @@ struct Arguments {
     /// Rounds of each kind; the median counts
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Signs the zone and asks for signatures; of the others, only Knot takes part
+    #[arg(long)]
+    dnssec: bool,
 }
+
+/// The server to compare with that signs its zone itself.
+const SIGNING_RIVAL: &str = "knot";
 
 /// Clients of the generator, each with one batch in flight: enough that no thread ever waits for work.
 const CLIENTS: usize = 4;
@@ -102,7 +110,7 @@ fn main() -> Result<()> {
         tell(&case);
         cases.push(case);
     }
-    let file = write("dns", &figures(&cases))?;
+    let file = write(if arguments.dnssec { "dns-dnssec" } else { "dns" }, &figures(&cases))?;
     println!("written to {}", file.display());
     Ok(())
 }
@@ -110,21 +118,27 @@ fn main() -> Result<()> {
 /// Measures every server with so many names.
 fn measure(world: &World, runtime: &Runtime, arguments: &Arguments, n_names: usize) -> Result<Case> {
     let mut served = runtime.block_on(async { Served::start() })?;
-    let build = runtime.block_on(served.publish(table(n_names, 1)))?;
+    let signing = if arguments.dnssec { Some(signing()?) } else { None };
+    let build = runtime.block_on(served.publish(table(n_names, 1, signing.clone())))?;
     // The same table again, one generation on: what any change costs until it is answered.
-    let change = runtime.block_on(served.publish(table(n_names, 2)))?;
+    let change = runtime.block_on(served.publish(table(n_names, 2, signing.clone())))?;
     let names: Vec<(String, Ipv4Addr)> = (0..n_names).map(|n| (format!("shop-{n}"), address(n, 0))).collect();
     let mut rivals = Vec::new();
     for (at, name) in RIVALS.into_iter().enumerate() {
-        if arguments.against.iter().any(|wanted| wanted == name) {
-            let zone = rivals::Served { apex: APEX, names: &names };
+        let takes_part = !arguments.dnssec || name == SIGNING_RIVAL;
+        if takes_part && arguments.against.iter().any(|wanted| wanted == name) {
+            let zone = rivals::Served { apex: APEX, names: &names, is_signed: arguments.dnssec };
             rivals.push(runtime.block_on(Rival::start(world, name, PORT + at as u16, &zone))?);
         }
     }
     let echo = Echo::start()?;
     let length = Duration::from_millis(arguments.round_ms);
-    let mixed = queries(n_names, arguments.missing_percent)?;
-    let (present, missing) = (queries(n_names, 0)?, queries(n_names, 100)?);
+    let queries = |missing_percent| queries(n_names, missing_percent, signing.is_some());
+    let mixed = queries(arguments.missing_percent)?;
+    let (present, missing) = (queries(0)?, queries(100)?);
+    // The address, and its signature.
+    let n_records = if signing.is_some() { 2 } else { 1 };
+    let is_answer = |sent: &[u8], got: &[u8]| is_answer(sent, got, n_records);
     let own = served.running.address();
     let cpu_own = || cpu_time("dns-");
     let mut rounds: BTreeMap<(usize, String), Vec<Round>> = BTreeMap::new();
@@ -280,7 +294,25 @@ fn address(number: usize, cluster: usize) -> Ipv4Addr {
     Ipv4Addr::from(0x0a00_0000 | (number * 4 + cluster) as u32)
 }
 
-fn table(n_names: usize, generation: u64) -> NameTable {
+/// A new key that signs everything.
+fn signing() -> Result<Signing> {
+    let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+    let refused = |_| anyhow::anyhow!("failed to make a key");
+    let private = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(refused)?;
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref(), &random)
+        .map_err(|error| anyhow::anyhow!("failed to read a key: {error}"))?;
+    let key = SigningKey {
+        public: pair.public_key().as_ref()[1..].to_vec(),
+        private: Secret::new(private.as_ref().to_vec()),
+        is_entry_point: true,
+        signs: Signs::Everything,
+        for_parent: true,
+    };
+    let parent = ParentWish::Trust;
+    Ok(Signing { keys: vec![key], parent, validity: 7 * 86400, ttl: 3600 })
+}
+
+fn table(n_names: usize, generation: u64, signing: Option<Signing>) -> NameTable {
     let soa = Soa {
         mname: "ns.global.example".to_owned(),
         rname: "hostmaster.global.example".to_owned(),
@@ -297,7 +329,7 @@ fn table(n_names: usize, generation: u64) -> NameTable {
         records: Vec::new(),
         transfer: Transfer::default(),
         updates: Updates::default(),
-        signing: None,
+        signing,
     };
     let mut records: Vec<Record> = (0..n_names).map(record).collect();
     records.sort_by(|one, other| one.host.cmp(&other.host));
@@ -330,7 +362,7 @@ fn record(number: usize) -> Record {
 }
 
 /// As many queries as there are names, in an order that jumps about as real clients do; with EDNS, as resolvers ask.
-fn queries(n_names: usize, missing_percent: usize) -> Result<Vec<Vec<u8>>> {
+fn queries(n_names: usize, missing_percent: usize, dnssec_ok: bool) -> Result<Vec<Vec<u8>>> {
     /// A prime larger than any table that is measured: each name is asked for once before any again.
     const STRIDE: usize = 1_000_000_007;
     let query = |at: usize| {
@@ -339,15 +371,16 @@ fn queries(n_names: usize, missing_percent: usize) -> Result<Vec<Vec<u8>>> {
         let name: Name = name.parse().context("our names are names")?;
         let id = (number as u16).to_be_bytes();
         let head = [id[0], id[1], 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-        let tail = [0, 1, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, 0, 0, 0, 0];
+        let dnssec_ok = if dnssec_ok { 0x80 } else { 0 };
+        let tail = [0, 1, 0, 1, 0, 0, 41, 4, 0xd0, 0, 0, dnssec_ok, 0, 0, 0];
         Ok([&head[..], name.wire(), &tail].concat())
     };
     (0..n_names).map(query).collect()
 }
 
-/// The question's id and authority; one record for a name that exists, NXDOMAIN for another.
-fn is_answer(sent: &[u8], got: &[u8]) -> bool {
-    let (rcode, n_answers) = if sent.get(13) == Some(&b'g') { (3, 0) } else { (0, 1) };
+/// The question's id and authority; so many records for a name that exists, NXDOMAIN for another.
+fn is_answer(sent: &[u8], got: &[u8], n_records: u8) -> bool {
+    let (rcode, n_answers) = if sent.get(13) == Some(&b'g') { (3, 0) } else { (0, n_records) };
     got.len() > 12
         && got[..2] == sent[..2]
         && got[2] & 0x84 == 0x84

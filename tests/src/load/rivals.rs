@@ -27,6 +27,8 @@ pub struct Served<'a> {
     pub apex: &'a str,
     /// Owner (relative to the apex) and address of each name.
     pub names: &'a [(String, Ipv4Addr)],
+    /// Whether the server signs it, which only Knot does itself.
+    pub is_signed: bool,
 }
 
 /// One running server.
@@ -130,9 +132,18 @@ fn nsd(room: &Path, address: SocketAddr, served: &Served<'_>) -> Result<Command>
 
 fn knot(room: &Path, address: SocketAddr, served: &Served<'_>) -> Result<Command> {
     write_zone(&room.join("zone"), served)?;
-    let (folder, ip, port) = (room.display(), address.ip(), address.port());
+    let (ip, port) = (address.ip(), address.port());
+    let (policy, signing) = if served.is_signed {
+        // Where its keys go; it makes no folder for them.
+        fs::create_dir_all(room.join("db")).context("failed to make a folder")?;
+        let policy = "policy:\n  - id: own\n    algorithm: ecdsap256sha256\n    single-type-signing: on\n";
+        (policy, "    dnssec-signing: on\n    dnssec-policy: own\n    zonefile-sync: -1\n")
+    } else {
+        ("", "")
+    };
+    let folder = room.display();
     let text = format!(
-        "server:\n  listen: {ip}@{port}\n  rundir: {folder}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: {folder}/db\nlog:\n  - target: stderr\n    any: warning\nzone:\n  - domain: {}\n    storage: {folder}\n    file: zone\n",
+        "server:\n  listen: {ip}@{port}\n  rundir: {folder}\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\ndatabase:\n  storage: {folder}/db\nlog:\n  - target: stderr\n    any: warning\n{policy}zone:\n  - domain: {}\n    storage: {folder}\n    file: zone\n{signing}",
         served.apex
     );
     let file = config(room, "knot.conf", &text)?;

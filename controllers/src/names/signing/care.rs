@@ -102,7 +102,6 @@ impl Keeper {
             zone: apex.to_owned(),
             state: State::default(),
             sealed: BTreeMap::new(),
-            denial: dnssec.denial,
             validity: dnssec.validity,
         };
         let (kept, _) = self.plan(zone, Some(dnssec), &kept, None, sight)?;
@@ -176,7 +175,7 @@ impl Keeper {
         let seen = self.seen(kept, annotations[PARENT_DS].as_str(), sight.now);
         let mut kept = kept.clone();
         if let Some(dnssec) = dnssec {
-            (kept.denial, kept.validity) = (dnssec.denial, dnssec.validity);
+            kept.validity = dnssec.validity;
         }
         let mut fresh = Vec::new();
         loop {

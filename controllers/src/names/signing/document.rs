@@ -14,7 +14,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use koinon_machinery::Value;
 use koinon_model::time::Timestamp;
 use koinon_policies::zone_keys::{Key, KeyId, Role, Sighting, Signs, State, Version, Wish};
-use koinon_types::names::Denial;
 use ring::digest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,8 +33,6 @@ pub(in crate::names) struct Kept {
     pub(super) state: State,
     /// The bytes of each key of the state.
     pub(super) sealed: BTreeMap<KeyId, Sealed>,
-    /// How it was proven last that something does not exist.
-    pub(super) denial: Denial,
     /// How long signatures were good for, seconds.
     pub(super) validity: u32,
 }
@@ -94,7 +91,6 @@ pub(super) fn read(secret: &Value) -> Result<Kept, String> {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
-    denial: Denial,
     validity_seconds: u32,
     propagation_seconds: u64,
     rolled: String,
@@ -211,7 +207,6 @@ impl From<&Kept> for Document {
             gone_ms: sighting.gone.map(Timestamp::as_millis),
         };
         Self {
-            denial: kept.denial,
             validity_seconds: kept.validity,
             propagation_seconds: state.propagation.as_secs(),
             rolled: state.rolled.clone(),
@@ -265,7 +260,7 @@ impl Document {
         if let Some(missing) = named.into_iter().find(|id| !sealed.contains_key(id)) {
             return Err(format!("data.keys names key {} and does not hold it", hex(&missing.0)));
         }
-        Ok(Kept { zone, state, sealed, denial: self.denial, validity: self.validity_seconds })
+        Ok(Kept { zone, state, sealed, validity: self.validity_seconds })
     }
 }
 
@@ -371,7 +366,6 @@ mod tests {
             zone: "example.com".into(),
             state,
             sealed: [(one, sealed(1)), (two, sealed(2))].into(),
-            denial: Denial::Compact,
             validity: 86_400,
         };
         let mut secret = write(&kept);

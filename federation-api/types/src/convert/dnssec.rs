@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use koinon_machinery::validate::FieldError;
 
 use super::seconds;
-use crate::names::Denial;
 use crate::v1alpha1::{self, KeyLayout};
 
 const DAY_SECONDS: u32 = 86_400;
@@ -29,8 +28,6 @@ const PROPAGATION_SECONDS: i64 = 3_600;
 /// How a zone is to be signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckedDnssec {
-    /// How it is proven that something does not exist.
-    pub denial: Denial,
     /// Which keys there are, and how long the one that only signs the zone lives.
     pub keys: CheckedKeys,
     /// How long a key that the parent trusts lives, seconds; none for ever.
@@ -72,12 +69,7 @@ pub(super) fn dnssec(wire: Option<&v1alpha1::Dnssec>, errors: &mut Vec<FieldErro
             CheckedKeys::Split { zone_key_lifetime: lifetime(days, "zoneKeyLifetimeDays", errors) }
         }
     };
-    let denial = match wire.denial.unwrap_or_default() {
-        v1alpha1::Denial::Nsec => Denial::Nsec,
-        v1alpha1::Denial::Compact => Denial::Compact,
-    };
     Some(CheckedDnssec {
-        denial,
         keys,
         entry_key_lifetime,
         validity: days(wire.signature_validity_days.unwrap_or(SIGNATURE_VALIDITY_DAYS)),

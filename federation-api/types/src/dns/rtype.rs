@@ -30,10 +30,16 @@ pub const DS: u16 = 43;
 pub const RRSIG: u16 = 46;
 /// What exists next to a name.
 pub const NSEC: u16 = 47;
+/// Key of a signed zone.
+pub const DNSKEY: u16 = 48;
 /// What exists next to a name, hashed.
 pub const NSEC3: u16 = 50;
 /// How names are hashed for it.
 pub const NSEC3PARAM: u16 = 51;
+/// What the parent's DS records are to become (RFC 7344).
+pub const CDS: u16 = 59;
+/// The keys for which the parent is to have DS records (RFC 7344).
+pub const CDNSKEY: u16 = 60;
 /// Service binding.
 pub const SVCB: u16 = 64;
 /// Service binding for HTTPS.

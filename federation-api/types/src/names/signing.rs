@@ -17,8 +17,6 @@ pub struct Signing {
     pub keys: Vec<SigningKey>,
     /// Which of them the parent is asked to trust, by CDS and CDNSKEY records.
     pub parent: ParentWish,
-    /// How it is proven that something does not exist.
-    pub denial: Denial,
     /// How long a signature is good for, seconds; at least an hour, so that clocks that differ do no harm.
     pub validity: u32,
     /// TTL of the DNSKEY, CDS and CDNSKEY records, seconds.
@@ -62,13 +60,4 @@ pub enum ParentWish {
     Trust,
     /// To trust none any more (RFC 8078 §4): the zone becomes unsigned afterwards.
     Delete,
-}
-
-/// How it is proven that something does not exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Denial {
-    /// By NSEC records made in advance, one per name (RFC 4034 §4).
-    Nsec,
-    /// By one NSEC record that is made for the question (RFC 9824): smaller, and the zone cannot be walked.
-    Compact,
 }

@@ -8,7 +8,7 @@ mod updates;
 mod zone;
 
 pub use catalog::Catalog;
-pub use dnssec::{Denial, Dnssec, DnssecStatus, KeyLayout, KeyStatus};
+pub use dnssec::{Dnssec, DnssecStatus, KeyLayout, KeyStatus};
 pub use health::{
     BodyMatch, DampingStatus, DnsProbe, FlapDamping, ForcedEndpoint, ForcedState, ForcedStatus, GrpcProbe,
     HttpHeader, HttpMethod, HttpProbe, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordHealth,

@@ -253,6 +253,8 @@ fn then(before: &(Snapshot, Archive), generation: u64, lines: &str) -> (Snapshot
         before: before_versions,
         generation,
         seed: [1, 2],
+        now: NOW,
+        signatures: &Arc::default(),
     };
     let snapshot = build(input).unwrap();
     let archive = before.1.follow(&snapshot).unwrap_or_default();

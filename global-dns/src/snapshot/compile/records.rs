@@ -9,10 +9,12 @@ use std::net::IpAddr;
 use koinon_types::names::{Endpoint, Record, Target};
 
 use super::super::ProgramId;
-use super::super::block::{Block, Section, TooLarge};
+use super::super::block::{Section, TooLarge};
 use super::super::choice::Choice;
 use super::super::health::RecordView;
-use super::write::any_data;
+use super::super::index::NodeId;
+use super::super::store::Pair;
+use super::write::{Said, any};
 use super::{ANY_TTL, Compiler, Context};
 use crate::wire::name::Name;
 use crate::wire::rdata::Rdata;
@@ -34,78 +36,114 @@ enum Say {
     Something,
 }
 
-/// The types that records answer; `None` stands for every other type.
-const FAMILIES: [Option<u16>; 2] = [Some(rtype::A), Some(rtype::AAAA)];
+/// The types that records answer with addresses.
+const FAMILIES: [u16; 2] = [rtype::A, rtype::AAAA];
+
+/// A global name being compiled.
+#[derive(Clone, Copy)]
+struct Global<'a> {
+    id: NodeId,
+    number: usize,
+    record: &'a Record,
+    view: &'a RecordView,
+}
 
 impl Compiler<'_> {
     /// Writes the programs of a record, and answers the one for types that have none.
     pub(super) fn compile_record(
         &mut self,
         context: &Context<'_>,
+        id: NodeId,
         number: usize,
         by_type: &mut Vec<(u16, ProgramId)>,
     ) -> ProgramId {
         let (record, Some(view)) = (&self.table.records[number], &self.views[number]) else {
-            return self.no_data(context);
+            return self.no_data(context, id);
         };
+        let global = Global { id, number, record, view };
         let answered: Vec<&Endpoint> = view.answered(record).map(|(_, endpoint)| endpoint).collect();
         if answered.iter().any(|endpoint| matches!(endpoint.target, Target::Hostname(_))) {
-            for asked in [Some(rtype::A), Some(rtype::AAAA), Some(rtype::ANY)] {
-                let picks = joint_picks(&answered, asked);
-                by_type.extend(asked.map(|asked| (asked, self.weighted(context, view, &picks, number))));
+            for asked in [rtype::A, rtype::AAAA, rtype::ANY] {
+                let picks = joint_picks(&answered, Some(asked));
+                by_type.push((asked, self.weighted(context, global, Some(asked), &picks)));
             }
-            return self.weighted(context, view, &joint_picks(&answered, None), number);
+            return self.weighted(context, global, None, &joint_picks(&answered, None));
         }
-        for asked in FAMILIES.into_iter().flatten() {
-            if record.endpoints.iter().any(|endpoint| is_of(endpoint, asked)) {
+        let may_alias = self.may_alias(id);
+        for asked in FAMILIES {
+            if may_alias || record.endpoints.iter().any(|endpoint| is_of(endpoint, asked)) {
                 let picks = family_picks(record, &answered, asked);
-                by_type.push((asked, self.weighted(context, view, &picks, number)));
+                by_type.push((asked, self.weighted(context, global, Some(asked), &picks)));
             }
         }
-        self.no_data(context)
+        if may_alias && self.signer(context.zone).is_some() {
+            // Its NSEC record says that it may be an alias, which proves nothing about other types.
+            return self.weighted(context, global, None, &[Pick { weight: 1, say: Say::NoData }]);
+        }
+        self.no_data(context, id)
     }
 
+    /// The program for a type of a global name, or for those that have none of their own.
     fn weighted(
         &mut self,
         context: &Context<'_>,
-        view: &RecordView,
+        global: Global<'_>,
+        asked: Option<u16>,
         picks: &[Pick],
-        number: usize,
     ) -> ProgramId {
-        let record = &self.table.records[number];
-        let blocks: Result<Vec<Block>, TooLarge> =
-            picks.iter().map(|pick| self.write_pick(context, view.ttl, &pick.say)).collect();
-        match blocks {
-            Err(error) => self.keep(context.name, "address", Err(error)),
-            Ok(blocks) if blocks.len() == 1 => self.store.fixed(&blocks[0], Some(number as u32)),
-            Ok(blocks) => {
-                let window_ms = u64::from(record.ttl.unstable.max(1)) * 1000;
-                let weights: Vec<u64> = picks.iter().map(|pick| pick.weight).collect();
-                self.store.weighted(&blocks, Choice::new(&record.host, window_ms, &weights), number as u32)
-            }
+        let Global { number, record, .. } = global;
+        let pairs: Result<Vec<Pair>, TooLarge> =
+            picks.iter().map(|pick| self.write_pick(context, global, asked, &pick.say)).collect();
+        let pairs = match pairs {
+            Err(error) => return self.keep(context.name, "address", Err(error)),
+            Ok(pairs) => pairs,
+        };
+        if picks.len() > 1 {
+            let window_ms = u64::from(record.ttl.unstable.max(1)) * 1000;
+            let weights: Vec<u64> = picks.iter().map(|pick| pick.weight).collect();
+            return self.store.weighted(pairs, Choice::new(&record.host, window_ms, &weights), number as u32);
+        }
+        match pairs.into_iter().next() {
+            Some(pair) => self.store.fixed(pair, Some(number as u32)),
+            None => self.no_data(context, global.id),
         }
     }
 
-    fn write_pick(&self, context: &Context<'_>, ttl: u32, say: &Say) -> Result<Block, TooLarge> {
-        let mut writer = context.start();
-        match say {
-            Say::Addresses(addresses) => {
-                for &address in addresses {
-                    let rtype = if address.is_ipv4() { rtype::A } else { rtype::AAAA };
-                    writer.record(Section::Answer, context.owner(), rtype, ttl, &Rdata::address(address));
-                }
-            }
-            Say::Alias(target) => {
-                let data = Rdata::pointing(target.clone());
-                writer.record(Section::Answer, context.owner(), rtype::CNAME, ttl, &data);
-            }
-            // Kept no longer than an answer would be, so that a recovery is seen as soon as a failure.
-            Say::NoData => self.write_soa(&mut writer, context.zone, ttl),
-            Say::Something => {
-                writer.record(Section::Answer, context.owner(), rtype::HINFO, ANY_TTL.min(ttl), &any_data());
-            }
+    fn write_pick(
+        &mut self,
+        context: &Context<'_>,
+        global: Global<'_>,
+        asked: Option<u16>,
+        say: &Say,
+    ) -> Result<Pair, TooLarge> {
+        let ttl = global.view.ttl;
+        let mut said: Said<'_> = context.said(Rcode::NoError);
+        if *say == Say::NoData
+            && let Some(proof) = self.narrowed(context.zone, global.id, asked)
+        {
+            // It stands for the name's other record, which may have proven that a wildcard may be used.
+            let own = self.denials.own(global.id);
+            said.proofs.retain(|other| *other != own);
+            said.proofs.push(proof);
         }
-        writer.finish(Rcode::NoError, true)
+        let place = context.place();
+        self.pair(&said, |writer| {
+            context.start(writer);
+            match say {
+                Say::Addresses(addresses) => {
+                    let rtype = if addresses.iter().any(IpAddr::is_ipv4) { rtype::A } else { rtype::AAAA };
+                    let data: Vec<Rdata> = addresses.iter().map(|address| Rdata::address(*address)).collect();
+                    writer.set(Section::Answer, place, rtype, ttl, &data);
+                }
+                Say::Alias(target) => {
+                    let data = Rdata::pointing(target.clone());
+                    writer.set(Section::Answer, place, rtype::CNAME, ttl, &[data]);
+                }
+                // Kept no longer than an answer would be, so that a recovery is seen as soon as a failure.
+                Say::NoData => self.write_soa(writer, context.zone, ttl),
+                Say::Something => any(writer, place, ANY_TTL.min(ttl)),
+            }
+        })
     }
 }
 

@@ -208,7 +208,10 @@ impl<'a> Oracle<'a> {
 }
 
 /// Names of few labels below `apex`, so that they often meet.
-fn name_below(apex: &'static str, labels: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub(super) fn name_below(
+    apex: &'static str,
+    labels: &'static [&'static str],
+) -> impl Strategy<Value = String> {
     let labels = prop::collection::vec(prop::sample::select(labels), 0..4);
     labels.prop_map(move |labels| labels.into_iter().chain([apex]).collect::<Vec<_>>().join("."))
 }
@@ -228,7 +231,7 @@ fn line_below(apex: &'static str) -> impl Strategy<Value = String> {
     )
 }
 
-fn tables() -> impl Strategy<Value = NameTable> {
+pub(super) fn tables() -> impl Strategy<Value = NameTable> {
     let below = prop::sample::select(vec![None, Some("b.example"), Some("a.b.example")]);
     let hosts = prop::collection::btree_set(name_below("example", LABELS), 0..4);
     let upper = prop::collection::vec(line_below("example"), 0..14);

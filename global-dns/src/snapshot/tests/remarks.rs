@@ -5,7 +5,9 @@ use std::sync::Arc;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{EndpointState, NameTable, Record, Withdrawal};
 
-use super::support::{CLIENT, edns_query, exchange, query, record, snapshot, snapshot_with, zone};
+use super::support::{
+    CLIENT, NOW, edns_query, exchange, query, record, signed_zone, snapshot, snapshot_with, zone,
+};
 use crate::edge::handler::Transport;
 use crate::snapshot::{
     Edns, Head, Input, LastGood, Options, Question, Snapshot, Verdicts, Versions, build, write,
@@ -48,6 +50,8 @@ fn an_answer_that_was_good_last_says_so() {
     let alone = record("shop.example", &[("a", "192.0.2.1", 3)]);
     let stale = snapshot_with(zones(), vec![lost(alone)], &Verdicts::new(), &good);
     assert_eq!(remark(&stale, &edns_query("shop.example", "A")), Some(3), "an answer that never varies");
+    let signed = snapshot_with(vec![signed_zone("example", "")], vec![lost(shop())], &Verdicts::new(), &good);
+    assert_eq!(remark(&signed, &edns_query("shop.example", "A")), Some(3), "an answer with signatures");
 }
 
 #[test]
@@ -63,6 +67,8 @@ fn a_refusal_says_whether_it_is_for_good() {
         table: &table,
         generation: 1,
         seed: [1, 2],
+        now: NOW,
+        signatures: &Arc::default(),
     };
     let empty = build(input).unwrap();
     assert_eq!(remark(&empty, &edns_query("example", "A")), Some(14));
@@ -82,7 +88,7 @@ fn the_answer_is_worth_more_than_what_is_said_of_it() {
     let good = LastGood::from([(shop().source, vec![shop().endpoints[0].target.clone()])]);
     let stale = snapshot_with(vec![zone("example", "")], vec![lost(shop())], &Verdicts::new(), &good);
     let name = b"\x04shop\x07example\0";
-    let question = Question { name, n_labels: 2, rtype: rtype::A };
+    let question = Question { name, n_labels: 2, rtype: rtype::A, dnssec_ok: false };
     let answer = stale.answer(&question, CLIENT, Timestamp::from_seconds(0));
     let asked = [&name[..], &[0, 1, 0, 1]].concat();
     let edns = Some(Edns {

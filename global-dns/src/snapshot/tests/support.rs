@@ -10,9 +10,11 @@ use hickory_proto::rr::Record as WireRecord;
 use hickory_proto::serialize::binary::BinEncodable as _;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{
-    Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, Probe, Record, RecordRef, Soa,
-    StaticRecord, Target, Transfer, Ttl, Updates, Zone,
+    Check, Endpoint, EndpointState, NameServer, NameTable, OnAllDown, ParentWish, Probe, Record, RecordRef,
+    Secret, Signing, SigningKey, Signs, Soa, StaticRecord, Target, Transfer, Ttl, Updates, Zone,
 };
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::cookies::{CookieSecret, Keys};
@@ -24,9 +26,12 @@ use crate::metrics::Metrics;
 use crate::node::{Node, Nsid, Speaker};
 use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
 use crate::wire::name::Name;
-use crate::wire::rdata::{self, Rdata, type_number};
+use crate::wire::rdata::{self, Rdata, question_number};
 
 pub(crate) const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
+
+/// When snapshots are built.
+pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
 /// The zones' negative TTL.
 pub(crate) const NEGATIVE: u32 = 60;
@@ -111,14 +116,23 @@ pub(crate) fn snapshot_with(
 ) -> Snapshot {
     let table = table(zones, records);
     let before = Versions::new();
-    let input = Input { table: &table, verdicts, last_good, before: &before, generation: 7, seed: [11, 13] };
+    let input = Input {
+        table: &table,
+        verdicts,
+        last_good,
+        before: &before,
+        generation: 7,
+        seed: [11, 13],
+        now: NOW,
+        signatures: &Arc::default(),
+    };
     build(input).expect("a small table")
 }
 
 /// A query on the wire, without EDNS.
 pub(crate) fn query(name: &str, kind: &str) -> Vec<u8> {
     let name: Name = name.parse().expect("a name");
-    let kind = if kind == "ANY" { 255 } else { type_number(kind).unwrap_or(6) };
+    let kind = question_number(kind).expect("a type");
     [&[0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], name.wire(), &kind.to_be_bytes(), &[0, 1]].concat()
 }
 
@@ -230,4 +244,29 @@ pub(crate) fn check(snapshot: &Snapshot, cases: &[(&str, &str)]) {
     for (question, wanted) in cases {
         assert_eq!(ask(snapshot, question).replace('\n', " | "), *wanted, "{question}");
     }
+}
+
+/// Keys for a zone, one for everything.
+pub(crate) fn signing() -> Signing {
+    static KEY: LazyLock<SigningKey> = LazyLock::new(new_key);
+    Signing { keys: vec![KEY.clone()], parent: ParentWish::Trust, validity: 7 * 86400, ttl: 3600 }
+}
+
+/// A new key.
+pub(crate) fn new_key() -> SigningKey {
+    let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
+    let private = EcdsaKeyPair::generate_pkcs8(algorithm, &random).expect("the system is random");
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, private.as_ref(), &random).expect("it was just made");
+    SigningKey {
+        public: pair.public_key().as_ref()[1..].to_vec(),
+        private: Secret::new(private.as_ref().to_vec()),
+        is_entry_point: true,
+        signs: Signs::Everything,
+        for_parent: true,
+    }
+}
+
+/// A zone that is signed.
+pub(crate) fn signed_zone(apex: &str, lines: &str) -> Zone {
+    Zone { signing: Some(signing()), ..zone(apex, lines) }
 }

@@ -8,7 +8,7 @@ use super::{check, valid};
 use crate::convert::{
     CheckedDnssec, CheckedKeys, CheckedPeer, CheckedTarget, CheckedTransfer, CheckedUpdater, dns_zone,
 };
-use crate::names::{Denial, Network, UpdateNames};
+use crate::names::{Network, UpdateNames};
 use crate::v1alpha1::SecretRef;
 
 #[test]
@@ -114,7 +114,6 @@ fn every_mistake_in_who_may_update_a_zone_names_its_field() {
 fn every_mistake_in_how_a_zone_is_signed_names_its_field() {
     let kind = "DnsZone";
     check(vec![
-        (kind, "/dnssec", json!({"denial": "NSEC3"}), "spec.dnssec.denial", "Compact"),
         (kind, "/dnssec", json!({"keys": "KSK"}), "spec.dnssec.keys", "Split"),
         (
             kind,
@@ -150,7 +149,6 @@ fn a_zone_is_signed_with_what_it_asks_for_and_good_defaults() {
     };
     assert_eq!(dns_zone(&valid("DnsZone")).expect("valid").dnssec, None, "nobody asked for it");
     let defaults = CheckedDnssec {
-        denial: Denial::Nsec,
         keys: CheckedKeys::Combined,
         entry_key_lifetime: None,
         validity: 14 * 86_400,
@@ -159,13 +157,12 @@ fn a_zone_is_signed_with_what_it_asks_for_and_good_defaults() {
     assert_eq!(signed(json!({})), Some(defaults));
     let zone_key_lifetime = NonZeroU32::new(90 * 86_400);
     let split = CheckedDnssec {
-        denial: Denial::Compact,
         keys: CheckedKeys::Split { zone_key_lifetime },
         entry_key_lifetime: NonZeroU32::new(365 * 86_400),
         validity: 7 * 86_400,
         propagation: 0,
     };
-    let asked = json!({"denial": "Compact", "keys": "Split", "entryKeyLifetimeDays": 365,
+    let asked = json!({"keys": "Split", "entryKeyLifetimeDays": 365,
         "signatureValidityDays": 7, "propagationSeconds": 0});
     assert_eq!(signed(asked), Some(split));
 }

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Dnssec {
-    /// How it is proven that something does not exist. Default NSEC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub denial: Option<Denial>,
     /// Which keys there are. Default Combined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeyLayout>,
@@ -29,17 +26,6 @@ pub struct Dnssec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1209600))]
     pub propagation_seconds: Option<i64>,
-}
-
-/// How it is proven that something does not exist.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Denial {
-    /// By NSEC records from name to name, signed in advance.
-    #[default]
-    #[serde(rename = "NSEC")]
-    Nsec,
-    /// By NSEC records made for the question (RFC 9824): the zone cannot be listed.
-    Compact,
 }
 
 /// Which keys a zone has.
