@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use koinon_types::names::{NameTable, NameTableReceiver, RecordRef, Target};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::snapshot::LastGood;
@@ -100,8 +101,20 @@ fn create_private(file: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
 }
 
+/// Keeps the latest of what the sender is given.
+pub(crate) fn start(
+    folder: PathBuf,
+    kept: Kept,
+    tasks: &mut JoinSet<()>,
+    stop: watch::Receiver<bool>,
+) -> watch::Sender<Kept> {
+    let (keeper, latest) = watch::channel(kept);
+    tasks.spawn(run(folder, latest, stop));
+    keeper
+}
+
 /// Keeps the latest of what it is sent, until the sender is gone and the last is written.
-pub(crate) async fn run(folder: PathBuf, mut latest: watch::Receiver<Kept>, mut stop: watch::Receiver<bool>) {
+async fn run(folder: PathBuf, mut latest: watch::Receiver<Kept>, mut stop: watch::Receiver<bool>) {
     while latest.changed().await.is_ok() {
         let (kept, folder) = (latest.borrow_and_update().clone(), folder.clone());
         let started = Instant::now();

@@ -2,7 +2,7 @@
 
 mod secure;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use arc_swap::ArcSwap;
 use koinon_types::names::{AnswerReport, NameTableReceiver, ProbeReport, UpdateRequest};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::cookies::CookieSecret;
@@ -105,8 +105,8 @@ pub fn start(
     let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
     let (requests, updates) = mpsc::channel(update::QUEUE);
     let (swaps, swapped) = watch::channel(generation);
-    let room = Arc::new(Semaphore::new(update::QUEUE));
-    let courier = Courier { requests, snapshot: Arc::clone(&snapshot), swapped: swapped.clone(), room };
+    let (follower, followed) = watch::channel(0);
+    let courier = Courier::new(requests, Arc::clone(&snapshot), swapped.clone(), followed.clone());
     let metrics = Metrics::new();
     let mut running = Running {
         address,
@@ -147,25 +147,39 @@ pub fn start(
     if let Some(doors) = doors {
         doors.open(tasks, &desk, &room, &stop);
     }
-    let keeper = data_dir.map(|folder| {
-        let (keeper, latest) = watch::channel(kept.clone());
-        tasks.spawn(keep::run(folder, latest, stop.clone()));
-        keeper
-    });
-    let (follower, followed) = watch::channel(generation);
-    tasks.spawn(history::run(Arc::clone(&snapshot), Arc::clone(&archive), swapped, follower, stop.clone()));
-    tasks.spawn(notify::run(
-        address.ip(),
-        Arc::clone(&snapshot),
-        archive,
-        followed,
-        metrics.clone(),
-        stop.clone(),
-    ));
+    let keeper = data_dir.map(|folder| keep::start(folder, kept.clone(), tasks, stop.clone()));
+    let changes = Changes { address: address.ip(), snapshot: Arc::clone(&snapshot), archive, swapped };
+    changes.follow(tasks, follower, followed, &metrics, &stop);
     let setup = Setup { vantage, seed, last_good: kept.last_good, keeper, swaps };
     let links = Links { table, probes, answers };
     tasks.spawn(Publisher::run(setup, snapshot, links, metrics, stop));
     Ok(running)
+}
+
+/// What secondaries are told of.
+struct Changes {
+    address: IpAddr,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    archive: Arc<ArcSwap<Archive>>,
+    /// Changes with every snapshot.
+    swapped: watch::Receiver<u64>,
+}
+
+impl Changes {
+    /// Keeps the archive up with the snapshots, and secondaries with the archive.
+    fn follow(
+        self,
+        tasks: &mut JoinSet<()>,
+        follower: watch::Sender<u64>,
+        followed: watch::Receiver<u64>,
+        metrics: &Metrics,
+        stop: &watch::Receiver<bool>,
+    ) {
+        let Self { address, snapshot, archive, swapped } = self;
+        let (of, into) = (Arc::clone(&snapshot), Arc::clone(&archive));
+        tasks.spawn(history::run(of, into, swapped, follower, stop.clone()));
+        tasks.spawn(notify::run(address, snapshot, archive, followed, metrics.clone(), stop.clone()));
+    }
 }
 
 fn failed(address: SocketAddr, transport: &'static str, source: std::io::Error) -> BindError {

@@ -49,12 +49,14 @@ pub(crate) struct Pending {
 /// Where updates are taken from clients and their outcomes told; clones are the same.
 #[derive(Clone)]
 pub(crate) struct Courier {
-    pub(crate) requests: mpsc::Sender<UpdateRequest>,
-    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    requests: mpsc::Sender<UpdateRequest>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
     /// Says when there is another snapshot.
-    pub(crate) swapped: watch::Receiver<u64>,
+    swapped: watch::Receiver<u64>,
+    /// Says which snapshot secondaries can copy.
+    archived: watch::Receiver<u64>,
     /// Room for those that came by datagrams, whose senders nobody holds back.
-    pub(crate) room: Arc<Semaphore>,
+    room: Arc<Semaphore>,
 }
 
 // === impl Pending ===
@@ -86,6 +88,15 @@ impl Pending {
 // === impl Courier ===
 
 impl Courier {
+    pub(crate) fn new(
+        requests: mpsc::Sender<UpdateRequest>,
+        snapshot: Arc<ArcSwap<Snapshot>>,
+        swapped: watch::Receiver<u64>,
+        archived: watch::Receiver<u64>,
+    ) -> Self {
+        Self { requests, snapshot, swapped, archived, room: Arc::new(Semaphore::new(QUEUE)) }
+    }
+
     /// Room for one more update by datagram; none when there are too many.
     pub(crate) fn enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.room).try_acquire_owned().ok()
@@ -123,7 +134,8 @@ impl Courier {
         }
     }
 
-    /// Waits until the zone is served as of this generation of its spec, or no longer at all; false when that takes too long.
+    /// Waits until the zone is served as of this generation of its spec, or no longer at all, also to who copies it: clients such
+    /// as ExternalDNS read back by AXFR. False when that takes too long.
     async fn is_served(&mut self, apex: &[u8], generation: i64) -> bool {
         let deadline = Instant::now() + SERVED_MAX;
         loop {
@@ -131,7 +143,10 @@ impl Courier {
             let snapshot = self.snapshot.load_full();
             let zone = update::find(snapshot.table(), apex);
             if zone.is_none_or(|(zone, _)| zone.updates.generation >= generation) {
-                return true;
+                let archived = self.archived.wait_for(|archived| *archived >= snapshot.generation());
+                return tokio::time::timeout_at(deadline, archived)
+                    .await
+                    .is_ok_and(|archived| archived.is_ok());
             }
             match tokio::time::timeout_at(deadline, self.swapped.changed()).await {
                 Ok(Ok(())) => {}

@@ -15,12 +15,12 @@ use koinon_types::names::{
 };
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::cookies::{CookieSecret, Keys};
 use crate::edge::desk::Desk;
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
-use crate::edge::update::{self, Courier};
+use crate::edge::update::Courier;
 use crate::history::Archive;
 use crate::metrics::Metrics;
 use crate::node::{Node, Nsid, Speaker};
@@ -163,12 +163,8 @@ pub(crate) fn desk(snapshot: Snapshot) -> Desk {
         Timestamp::from_millis(0),
     );
     let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
-    let courier = Courier {
-        requests: mpsc::channel(1).0,
-        snapshot: Arc::clone(&snapshot),
-        swapped: watch::channel(0).1,
-        room: Arc::new(Semaphore::new(update::QUEUE)),
-    };
+    let (requests, changes) = (mpsc::channel(1).0, watch::channel(0).1);
+    let courier = Courier::new(requests, Arc::clone(&snapshot), changes.clone(), changes);
     Desk::new(snapshot, node, courier, Metrics::new())
 }
 
