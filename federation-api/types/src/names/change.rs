@@ -141,8 +141,11 @@ mod tests {
 
     use super::*;
 
-    /// A table of these zones, with the data of their static records, and names, with their TTL.
-    fn table(generation: u64, zones: &[(u8, Vec<u8>)], records: &[(u8, u32)]) -> NameTable {
+    /// A zone's number and the data of its static records; a name's number and TTL.
+    type Part = (u8, Vec<u8>);
+    type Named = (u8, u32);
+
+    fn table(generation: u64, zones: &[Part], records: &[Named]) -> NameTable {
         let zones: BTreeMap<String, Value> = zones
             .iter()
             .map(|(number, records)| {
@@ -171,7 +174,7 @@ mod tests {
         from_value(told).expect("a table")
     }
 
-    fn parts() -> impl Strategy<Value = (Vec<(u8, Vec<u8>)>, Vec<(u8, u32)>)> {
+    fn parts() -> impl Strategy<Value = (Vec<Part>, Vec<Named>)> {
         let zones = prop::collection::vec((0..4_u8, prop::collection::vec(0..4_u8, 0..6)), 0..4);
         (zones, prop::collection::vec((0..12_u8, 0..3_u32), 0..12))
     }
