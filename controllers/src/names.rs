@@ -16,6 +16,8 @@ mod courses;
 pub mod guard;
 pub mod journal;
 mod keys;
+mod located;
+mod paced;
 mod signing;
 mod table;
 mod told;

@@ -11,12 +11,13 @@ use koinon_types::names::{Endpoint, EndpointState, Forced, ProbeOutcome, Ramp, R
 use serde_json::{Value, json};
 
 use crate::snapshot::{
-    Answer, EndpointView, Exclusion, Head, How, Mode, Options, Path, Question, RecordView, Scratch, Snapshot,
-    TtlReason, write,
+    Answer, Client, Edns, EndpointView, Exclusion, Head, How, Mode, Options, Path, Question, RecordView,
+    Scratch, Snapshot, Taken, TtlReason, write,
 };
+use crate::subnet::Subnet;
 use crate::wire::name::{Name, suffixes};
 use crate::wire::rdata::{self, Rdata};
-use crate::wire::{CLASS_IN, Rcode, rtype};
+use crate::wire::{CLASS_IN, Rcode, UDP_PAYLOAD_MAX, rtype};
 
 /// Longest answer that is explained: that of TCP.
 const ANSWER_MAX: usize = u16::MAX as usize;
@@ -36,9 +37,11 @@ pub enum Unclear {
 
 /// Answers `name` and `kind` for `client` at `now` exactly as the server would, and tells why.
 ///
-/// Shape: `name`, `type`, `client`, `zone` (null for none), `rcode`, `generation`, `answers` (master-file lines), `because`, `ttlReason`,
-/// `endpoints` (cluster, address, weight, evidence; `excluded` where it is not answered, `forced` and `ramp` where they apply,
-/// and `share` where this server has answered by weight).
+/// Shape: `name`, `type`, `client`, `subnet` (null for none), `scope`, `at`, `zone` (null for none), `rcode`, `generation`,
+/// `answers` (master-file lines), `message` (the response to a datagram with id 0 that asks so, and that has EDNS only to tell a
+/// subnet; in hexadecimal digits), `because`, `steps` (step, clusters, because), `ttlReason`, `endpoints` (cluster, address,
+/// weight, evidence, since, `ageSeconds`; `excluded` where it is not answered, `forced` and `ramp` where they apply, and
+/// `share` where this server has answered such clients by weight).
 ///
 /// # Errors
 /// When name or type mean nothing.
@@ -46,7 +49,7 @@ pub fn explain(
     snapshot: &Snapshot,
     name: &str,
     kind: &str,
-    client: IpAddr,
+    client: &Client,
     now: Timestamp,
 ) -> Result<Value, Unclear> {
     let wire: Name = name.trim_end_matches('.').parse().map_err(|_| Unclear::Name(name.to_owned()))?;
@@ -62,44 +65,43 @@ pub fn explain(
     let answer = snapshot.answer_in_full(&question, client, now, &mut scratch);
     let rcode = answer.rcode();
     let record = path.and_then(|path| snapshot.record_of(path));
+    let steps = record.map(|(record, view)| snapshot.trace(record, view, client)).unwrap_or_default();
+    let because = match (is_redirected, path) {
+        (true, _) => REDIRECTED.to_owned(),
+        (false, None) => "no zone of ours holds the name".to_owned(),
+        (false, Some(path)) => because(path, rcode, record, &steps),
+    };
     let mut told = json!({
-        "name": name, "type": kind, "client": client.to_string(), "rcode": rcode.mnemonic(),
-        "generation": snapshot.generation(), "answers": answers(&question, &answer),
+        "name": name, "type": kind, "client": client.address().to_string(),
+        "subnet": client.subnet().map(|subnet| subnet.to_string()), "scope": answer.scope,
+        "at": now.to_string(), "rcode": rcode.mnemonic(), "generation": snapshot.generation(),
+        "answers": answers(&question, &answer), "message": message(&question, &answer, client),
         "zone": path.and_then(|path| snapshot.zone_of(path)).map(ToString::to_string),
-        "because": if is_redirected { REDIRECTED.to_owned() } else { because(path, rcode, record) }, "ttlReason": "", "endpoints": [],
+        "because": because, "steps": steps.iter().map(told_step).collect::<Vec<_>>(),
+        "ttlReason": "", "endpoints": [],
     });
-    if let Some((record, view)) = record {
+    if let (Some((record, view)), Some(path)) = (record, path) {
         told["ttlReason"] = json!(format!("{}: {}", view.ttl, ttl(view.ttl_reason)));
-        let pairs = record.endpoints.iter().zip(&view.endpoints);
-        let shares = shares(snapshot, record);
-        told["endpoints"] = pairs.map(|(endpoint, view)| {
-            let mut told = json!({
-                "cluster": endpoint.cluster, "address": target(&endpoint.target), "weight": endpoint.weight,
-                "evidence": evidence(endpoint, view, now),
-            });
-            if let Some(forced) = &endpoint.forced {
-                told["forced"] = json!({"state": format!("{:?}", forced.state), "reason": forced.reason});
-            }
-            if let Some(ramp) = endpoint.ramp {
-                told["ramp"] = json!({"percent": ramp.percent});
-            }
-            if let Some(excluded) = view.excluded {
-                told["excluded"] = json!(exclusion(excluded, endpoint.state));
-            }
+        let shares = shares(snapshot, record, path);
+        let each = record.endpoints.iter().zip(&view.endpoints).enumerate();
+        let told_each = each.map(|(at, (endpoint, own))| {
+            let mut told = told_endpoint(endpoint, own, path.gives(view, at), now);
             if let Target::Ip(ip) = endpoint.target
                 && let Some(share) = shares.get(&ip)
             {
                 told["share"] = share.clone();
             }
             told
-        }).collect();
+        });
+        told["endpoints"] = told_each.collect();
     }
     Ok(told)
 }
 
-/// The shares of a record's addresses, wanted and realised. Units: percent.
-fn shares(snapshot: &Snapshot, record: &Record) -> BTreeMap<IpAddr, Value> {
-    let of_record = snapshot.counted().filter(|counted| counted.record().source == record.source);
+/// The shares of a record's addresses among the clients that a path stands for, wanted and realised. Units: percent.
+fn shares(snapshot: &Snapshot, record: &Record, path: Path) -> BTreeMap<IpAddr, Value> {
+    let of_record =
+        snapshot.counted().filter(|counted| counted.record().source == record.source && counted.is_of(path));
     let mut told = BTreeMap::new();
     for shares in of_record.filter_map(|counted| counted.shares()) {
         let weight: u64 = shares.iter().map(|share| share.weight).sum();
@@ -117,16 +119,67 @@ fn shares(snapshot: &Snapshot, record: &Record) -> BTreeMap<IpAddr, Value> {
     told
 }
 
-/// The answer section as it would be sent, read back by a reader that is not ours.
+fn told_step(taken: &Taken) -> Value {
+    json!({"step": taken.step, "clusters": taken.clusters, "because": taken.because})
+}
+
+fn told_endpoint(endpoint: &Endpoint, view: &EndpointView, is_given: bool, now: Timestamp) -> Value {
+    let mut told = json!({
+        "cluster": endpoint.cluster, "address": target(&endpoint.target), "weight": endpoint.weight,
+        "evidence": evidence(endpoint, view, now),
+        "since": Timestamp::from_millis(endpoint.since_ms).to_string(),
+        "ageSeconds": now.as_millis().saturating_sub(endpoint.since_ms).max(0) / 1000,
+    });
+    if let Some(forced) = &endpoint.forced {
+        told["forced"] = json!({"state": format!("{:?}", forced.state), "reason": forced.reason});
+    }
+    if let Some(ramp) = endpoint.ramp {
+        told["ramp"] = json!({"percent": ramp.percent});
+    }
+    match view.excluded {
+        Some(excluded) => told["excluded"] = json!(exclusion(excluded, endpoint.state)),
+        None if !is_given => told["excluded"] = json!("routing keeps others for this client"),
+        None => {}
+    }
+    told
+}
+
+/// The answer section as it would be sent over TCP, read back by a reader that is not ours.
 fn answers(question: &Question<'_>, answer: &Answer<'_>) -> Vec<String> {
+    let sent = sent(question, answer, None, ANSWER_MAX);
+    let message = Message::from_vec(&sent).map(|message| message.answers).unwrap_or_default();
+    message.iter().map(line).collect()
+}
+
+/// The response as it would be sent over UDP, in hexadecimal digits.
+fn message(question: &Question<'_>, answer: &Answer<'_>, client: &Client) -> String {
+    let mut digits = String::new();
+    for byte in sent(question, answer, client.subnet(), UDP_PAYLOAD_MAX.into()) {
+        digits.push_str(&format!("{byte:02x}"));
+    }
+    digits
+}
+
+/// A response of at most `length_max` bytes; fewer where the client cannot take more.
+fn sent(question: &Question<'_>, answer: &Answer<'_>, subnet: Option<Subnet>, length_max: usize) -> Vec<u8> {
     let mut asked = question.name.to_vec();
     asked.extend(question.rtype.to_be_bytes());
     asked.extend(CLASS_IN.to_be_bytes());
-    let head = Head { id: [0; 2], flags: [0; 2], question: &asked, edns: None };
-    let mut out = vec![0; ANSWER_MAX];
-    let length = write(&mut out, &head, answer, &Options::default(), ANSWER_MAX);
-    let message = Message::from_vec(&out[..length]).map(|message| message.answers).unwrap_or_default();
-    message.iter().map(line).collect()
+    let edns = subnet.map(|subnet| Edns {
+        payload: UDP_PAYLOAD_MAX,
+        dnssec_ok: false,
+        cookie: None,
+        wants_nsid: false,
+        wants_keepalive: false,
+        subnet: Some(subnet),
+    });
+    let head = Head { id: [0; 2], flags: [0; 2], question: &asked, edns };
+    let limit = if length_max > usize::from(UDP_PAYLOAD_MAX) { length_max } else { head.udp_limit() };
+    let mut out = vec![0; limit];
+    let options = Options { subnet, ..Options::default() };
+    let length = write(&mut out, &head, answer, &options, limit);
+    out.truncate(length);
+    out
 }
 
 /// A record as master files write it. The reader writes fewer types in their notation than are served, and some in
@@ -150,8 +203,7 @@ fn is_answered(number: u16) -> bool {
 /// Why a name below a DNAME record answers what it does.
 const REDIRECTED: &str = "a DNAME record above the name redirects it";
 
-fn because(path: Option<Path>, rcode: Rcode, record: Option<(&Record, &RecordView)>) -> String {
-    let Some(path) = path else { return "no zone of ours holds the name".to_owned() };
+fn because(path: Path, rcode: Rcode, record: Option<(&Record, &RecordView)>, steps: &[Taken]) -> String {
     let mut words = match path.how {
         How::Exact => String::new(),
         How::Wildcard => "a wildcard covers the name → ".to_owned(),
@@ -173,9 +225,14 @@ fn because(path: Option<Path>, rcode: Rcode, record: Option<(&Record, &RecordVie
         Mode::NoData => "none is healthy: no address, as the owner wants".to_owned(),
         Mode::Empty => "nothing can be answered".to_owned(),
     });
+    for Taken { step, clusters, .. } in steps {
+        words.push_str(&format!(" → {step}: {}", clusters.join(", ")));
+    }
     if path.variant.is_some() {
-        let total: u64 = view.answered(record).map(|(_, endpoint)| u64::from(endpoint.weight)).sum();
-        words.push_str(&format!(" → by weight, {} endpoints share {total}", view.answered(record).count()));
+        let given = view.answered(record).filter(|(at, _)| path.gives(view, *at));
+        let weights: Vec<u64> = given.map(|(_, endpoint)| u64::from(endpoint.weight)).collect();
+        let total: u64 = weights.iter().sum();
+        words.push_str(&format!(" → by weight, {} endpoints share {total}", weights.len()));
     }
     words
 }
@@ -194,6 +251,7 @@ fn exclusion(excluded: Exclusion, state: EndpointState) -> String {
         (Exclusion::Withdrawn(why), _) => format!("{why:?}"),
         (Exclusion::ProbesFailing, _) => "ProbesFailing".to_owned(),
         (Exclusion::ForcedDown, _) => "ForcedDown".to_owned(),
+        (Exclusion::StandingBy, _) => "it stands by: routing keeps others".to_owned(),
         (Exclusion::Weightless, _) => "its weight is 0".to_owned(),
         (Exclusion::AliasBesideData, _) => "an alias cannot stand beside other data".to_owned(),
         (Exclusion::InvalidTarget, _) => "its target is no domain name".to_owned(),
@@ -257,7 +315,7 @@ mod tests {
             a.new.example 60 TXT x
         ";
         let snapshot = snapshot(vec![zone("example", lines)], Vec::new());
-        let ask = |name, kind| explain(&snapshot, name, kind, CLIENT, Timestamp::from_seconds(0));
+        let ask = |name, kind| explain(&snapshot, name, kind, &CLIENT.into(), Timestamp::from_seconds(0));
         let told = ask("www.example", "https").unwrap();
         let answer = told["answers"][0].as_str().unwrap();
         assert_eq!(answer, "www.example. 60 IN HTTPS 1 . alpn=\"h2\"");

@@ -59,6 +59,7 @@ static SERVED: LazyLock<Snapshot> = LazyLock::new(|| {
         verdicts: &verdicts,
         last_good: &last_good,
         before: &before,
+        atlas: &Arc::default(),
         generation: 1,
         seed: [11, 13],
         now: NOW,

@@ -12,6 +12,10 @@ pub mod snapshot;
 
 mod fast;
 
+mod subnet;
+
+pub mod geo;
+
 mod cookies;
 
 mod dnssec;
@@ -55,3 +59,4 @@ pub use edge::tls::{Identity, IdentityError};
 pub use fast::BindError;
 pub use limit::Limit;
 pub use node::{InvalidNsid, Nsid};
+pub use subnet::{InvalidSubnet, Subnet};

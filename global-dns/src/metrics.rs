@@ -29,6 +29,8 @@ const BUILD_SECONDS: &str = "koinon_dns_snapshot_build_seconds";
 const FOLLOW_SECONDS: &str = "koinon_dns_event_to_answer_seconds";
 const NAMES: &str = "koinon_dns_names_count";
 const REFUSED: &str = "koinon_dns_refused_count";
+const BLIND: &str = "koinon_dns_names_without_location_count";
+const GEO_EPOCH: &str = "koinon_dns_location_database_epoch_seconds";
 const TRANSFERS: &str = "koinon_dns_transfers_total";
 const NOTICES: &str = "koinon_dns_notices_total";
 const PROBES: &str = "koinon_dns_probes_total";
@@ -60,6 +62,8 @@ pub fn describe() {
     );
     describe_gauge!(NAMES, "Names in the snapshot, empty non-terminals included");
     describe_gauge!(REFUSED, "Names of the table that could not be served");
+    describe_gauge!(BLIND, "Names whose routing asks where clients are, without a database to know it");
+    describe_gauge!(GEO_EPOCH, Unit::Seconds, "When the oldest location database was made; 0 without any");
     connections::describe();
     describe_counter!(TRANSFERS, "Zones sent to secondaries, by outcome");
     describe_counter!(NOTICES, "Changes of zones told to secondaries, by outcome");
@@ -118,6 +122,8 @@ pub(crate) struct Metrics {
     followed: [Histogram; 2],
     pub(crate) names: Gauge,
     pub(crate) refused: Gauge,
+    pub(crate) blind: Gauge,
+    pub(crate) geo_epoch: Gauge,
     pub(crate) connections: Connections,
     transfers_completed: Counter,
     transfers_broken: Counter,
@@ -150,6 +156,8 @@ impl Metrics {
             followed: ["host", "probe"].map(|saw| histogram!(FOLLOW_SECONDS, "saw" => saw)),
             names: gauge!(NAMES),
             refused: gauge!(REFUSED),
+            blind: gauge!(BLIND),
+            geo_epoch: gauge!(GEO_EPOCH),
             connections: Connections::new(),
             transfers_completed: counter!(TRANSFERS, "outcome" => "completed"),
             transfers_broken: counter!(TRANSFERS, "outcome" => "broken"),

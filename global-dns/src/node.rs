@@ -88,6 +88,7 @@ impl<'a> Speaker<'a> {
         Options {
             cookie: edns.cookie.map(|cookie| self.keys.answer(&cookie, client, self.now)),
             nsid: edns.wants_nsid.then_some(&*self.nsid.0),
+            subnet: edns.subnet,
             keepalive: self.idle_max.filter(|_| edns.wants_keepalive).map(tenths),
             padding: None,
         }

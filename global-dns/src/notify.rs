@@ -160,7 +160,7 @@ fn notice(snapshot: &Snapshot, apex: &Name) -> Option<Vec<u8>> {
     let n_labels = suffixes(apex.wire()).count() - 1;
     let question = Question { name: apex.wire(), n_labels, rtype: rtype::SOA, dnssec_ok: false };
     let nobody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-    let answer = snapshot.answer(&question, nobody, now());
+    let answer = snapshot.answer(&question, &nobody.into(), now());
     if answer.rcode() != Rcode::NoError {
         return None;
     }

@@ -22,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::{debug, error};
 
 use crate::fast::now;
+use crate::geo::Atlas;
 use crate::keep::Kept;
 use crate::metrics::shares::ShownShares;
 use crate::metrics::{Drop, Metrics, Saw};
@@ -37,6 +38,8 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// The other ends of the owner's channels.
 pub(crate) struct Links {
     pub(crate) table: NameTableReceiver,
+    /// Where clients are, by the location databases of the node.
+    pub(crate) atlas: watch::Receiver<Arc<Atlas>>,
     pub(crate) probes: mpsc::Sender<ProbeReport>,
     pub(crate) answers: mpsc::Sender<AnswerReport>,
 }
@@ -78,7 +81,7 @@ pub(crate) struct Publisher {
 }
 
 /// The first snapshot: what was kept, or nothing at all when that cannot be built.
-pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
+pub(crate) fn first(kept: &Kept, atlas: &Arc<Atlas>, seed: Seed, generation: u64) -> Snapshot {
     let (verdicts, before) = (Verdicts::new(), Versions::new());
     let (table, last_good) = (&kept.table, &*kept.last_good);
     let input = Input {
@@ -86,6 +89,7 @@ pub(crate) fn first(kept: &Kept, seed: Seed, generation: u64) -> Snapshot {
         verdicts: &verdicts,
         last_good,
         before: &before,
+        atlas,
         generation,
         seed,
         now: now(),
@@ -167,6 +171,7 @@ impl Publisher {
                     // The host's end is gone: what is served stays, and so do the probes.
                     Err(_) => connected = false,
                 },
+                Ok(()) = self.links.atlas.changed() => self.publish().await,
                 Some(finding) = found.recv() => {
                     let mut batch = vec![finding];
                     while let Ok(more) = found.try_recv() {
@@ -305,6 +310,7 @@ impl Publisher {
         let (table, seed, generation) = (Arc::clone(&self.table), self.setup.seed, self.generation + 1);
         let (verdicts, last_good) = (std::mem::take(&mut self.verdicts), Arc::clone(&self.setup.last_good));
         let served = self.snapshot.load_full();
+        let atlas = Arc::clone(&self.links.atlas.borrow_and_update());
         let building = tokio::task::spawn_blocking(move || {
             let (verdicts_now, before) = (&verdicts, served.versions());
             let input = Input {
@@ -312,6 +318,7 @@ impl Publisher {
                 verdicts: verdicts_now,
                 last_good: &last_good,
                 before,
+                atlas: &atlas,
                 generation,
                 seed,
                 now,
@@ -351,6 +358,9 @@ impl Publisher {
             self.metrics.names.set(snapshot.n_names() as f64);
             self.metrics.refused.set(snapshot.refused().len() as f64);
             self.metrics.generation.set(self.generation as f64);
+            self.metrics.blind.set(snapshot.blind().len() as f64);
+            let oldest = snapshot.atlas().oldest_epoch();
+            self.metrics.geo_epoch.set(oldest.unwrap_or(0) as f64);
         }
         self.metrics.swaps.increment(1);
         self.metrics.signatures.absolute(snapshot.signatures().n_made());
@@ -402,6 +412,7 @@ impl Publisher {
             at_ms: now().as_millis(),
             answers: answers.collect(),
             refused: snapshot.refused().clone(),
+            blind: snapshot.blind(),
         }
     }
 

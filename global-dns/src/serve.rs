@@ -22,6 +22,7 @@ use crate::edge::tls::Identity;
 use crate::edge::update::{self, Courier};
 use crate::edge::{datagrams, streams};
 use crate::fast::{self, BindError, Sockets, Worker, now};
+use crate::geo::{self, GeoError};
 use crate::history::{self, Archive};
 use crate::keep;
 use crate::limit::{Limit, Limiter};
@@ -50,6 +51,8 @@ pub struct Config {
     pub limit: Option<Limit>,
     /// Key of the index of names; random per process, so that nobody can aim at one slot.
     pub seed: Seed,
+    /// Location databases; of what several know, the first is believed.
+    pub geo_dbs: Vec<PathBuf>,
     /// Where it listens over encrypted transports, if it does.
     pub secure: Option<Secure>,
     /// The folder that keeps the last table for the next start, if one is to.
@@ -69,6 +72,17 @@ pub struct Secure {
     pub quic: Vec<SocketAddr>,
 }
 
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A location database cannot be used.
+    #[error(transparent)]
+    Geo(#[from] GeoError),
+}
+
 /// A server that answers.
 pub struct Running {
     address: SocketAddr,
@@ -84,22 +98,23 @@ pub struct Running {
 /// Starts a server: until `table` says what to serve it serves what an earlier run kept, or refuses everything.
 ///
 /// # Errors
-/// When the address cannot be listened on.
+/// When the address cannot be listened on, or a location database cannot be used.
 pub fn start(
     config: Config,
     table: NameTableReceiver,
     probes: mpsc::Sender<ProbeReport>,
     answers: mpsc::Sender<AnswerReport>,
     stop: watch::Receiver<bool>,
-) -> Result<Running, BindError> {
-    let Config { listen, n_threads, vantage, nsid, secret, limit, seed, secure, data_dir } = config;
+) -> Result<Running, StartError> {
+    let Config { listen, n_threads, vantage, nsid, secret, limit, seed, geo_dbs, secure, data_dir } = config;
+    let opened = geo::Opened::read(geo_dbs)?;
     let Sockets { address, tcp, udp } = fast::bind(listen, n_threads.max(1))?;
     let listener = TcpListener::from_std(tcp).map_err(|source| failed(address, "TCP", source))?;
     let doors = secure.map(Doors::bind).transpose()?;
     let kept = data_dir.as_deref().map(keep::load).unwrap_or_default();
     // Serials grow with generations, also across restarts: nobody changes names more than once a second for long.
     let generation = u64::try_from(now().as_seconds()).unwrap_or_default();
-    let snapshot = Arc::new(ArcSwap::from_pointee(publish::first(&kept, seed, generation)));
+    let snapshot = Arc::new(ArcSwap::from_pointee(publish::first(&kept, &opened.atlas, seed, generation)));
     let archive = Arc::<ArcSwap<Archive>>::default();
     let node = Node::new(nsid, secret, Arc::clone(&archive), now());
     let (bailouts, left) = mpsc::channel(datagrams::QUEUE);
@@ -151,7 +166,9 @@ pub fn start(
     let changes = Changes { address: address.ip(), snapshot: Arc::clone(&snapshot), archive, swapped };
     changes.follow(tasks, follower, followed, &metrics, &stop);
     let setup = Setup { vantage, seed, last_good: kept.last_good, keeper, swaps };
-    let links = Links { table, probes, answers };
+    let (atlases, atlas) = watch::channel(Arc::clone(&opened.atlas));
+    tasks.spawn(geo::watch(opened, atlases, stop.clone()));
+    let links = Links { table, atlas, probes, answers };
     tasks.spawn(Publisher::run(setup, snapshot, links, metrics, stop));
     Ok(running)
 }

@@ -6,9 +6,10 @@
 //!
 //! ```text
 //! name ─► index ─► node ─┬ by type ─► program ─┬ fixed ───────────────► block (ready bytes)
-//!                        ├ otherwise ──► …     └ weighted ─ choice ─┬─► block
-//!                        └ below ─► wildcard node, NXDOMAIN,        └─► block …
-//!                                   or referral
+//!                        ├ otherwise ──► …     ├ weighted ─ choice ─┬─► block
+//!                        └ below ─► wildcard   │                    └─► block …
+//!                            node, NXDOMAIN,   └ routed ─ where the client is ─► program
+//!                            or referral
 //! ```
 //!
 //! In a signed zone every block has a twin with signatures, and the NSEC records that prove negatives are blocks of their own that
@@ -35,6 +36,10 @@ mod health;
 
 mod choice;
 
+mod client;
+
+pub(crate) mod route;
+
 mod compile;
 
 mod content;
@@ -47,6 +52,8 @@ mod together;
 
 mod redirect;
 
+mod hypothesis;
+
 mod remark;
 
 mod shares;
@@ -56,16 +63,17 @@ mod signed;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use koinon_model::time::Timestamp;
-use koinon_types::names::{NameTable, Record};
+use koinon_types::names::{NameTable, Record, RecordRef, Step};
 
 pub use answer::{Answer, Edns, Head, Options, Question, write};
 pub(crate) use answer::{How, OPT, Padding, Path};
 pub use build::{BuildError, Input, build};
 pub(crate) use choice::{Choice, mix, site};
+pub use client::Client;
 pub(crate) use content::Entry;
 pub use content::{Version, Versions};
 pub use health::{
@@ -73,11 +81,13 @@ pub use health::{
 };
 pub use index::Seed;
 pub(crate) use redirect::Scratch;
+pub(crate) use route::trace::Taken;
 pub(crate) use shares::{Family, Lane, Share};
 pub(crate) use together::TOGETHER_MAX;
 
 use crate::dnssec::{Keyring, Signatures};
 use crate::ede::Ede;
+use crate::geo::Atlas;
 use crate::wire::Rcode;
 use crate::wire::name::Name;
 use denial::Denials;
@@ -102,7 +112,11 @@ pub struct Snapshot {
     programs: Vec<Program>,
     /// Blocks of weighted programs; a program owns a run of them.
     variants: Vec<BlockId>,
+    /// Programs of routed programs; such a program owns a run of them.
+    leaves: Vec<ProgramId>,
     choices: Vec<Choice>,
+    /// Where clients are.
+    atlas: Arc<Atlas>,
     blocks: Vec<Stored>,
     bytes: Vec<u8>,
     fixups: Vec<u16>,
@@ -123,6 +137,9 @@ pub struct Snapshot {
     /// What was decided for each record of the table; none for those that are not served.
     records: Vec<Option<RecordView>>,
     refused: BTreeMap<String, String>,
+    /// What names without a healthy endpoint were answered with when they had one.
+    last_good: LastGood,
+    seed: Seed,
     /// How often each variant was answered.
     lanes: Lanes,
     /// How often they were answered by earlier snapshots.
@@ -163,8 +180,25 @@ impl Snapshot {
 
     /// The global name whose endpoints a path answers with, directly or behind aliases.
     pub(crate) fn record_of(&self, path: Path) -> Option<(&Record, &RecordView)> {
-        let number = self.programs[path.program as usize].record? as usize;
+        let number = self.programs[path.asked as usize].record? as usize;
         Some((self.table.records.get(number)?, self.records.get(number)?.as_ref()?))
+    }
+
+    /// What each step of a record's routing did for a client.
+    pub(crate) fn trace(&self, record: &Record, view: &RecordView, client: &Client) -> Vec<Taken> {
+        route::trace::trace(record, view, client, &self.atlas)
+    }
+
+    /// The names whose routing asks where clients are, when no location database can say it.
+    pub fn blind(&self) -> BTreeSet<RecordRef> {
+        let asks = |record: &&Record| record.routing.iter().any(Step::needs_location);
+        let names = self.table.records.iter().filter(asks).filter(|_| self.atlas.is_empty());
+        names.map(|record| record.source.clone()).collect()
+    }
+
+    /// Where clients are.
+    pub(crate) fn atlas(&self) -> &Atlas {
+        &self.atlas
     }
 
     /// The apex of the zone that a path lies in.
@@ -200,7 +234,9 @@ impl Snapshot {
             by_type: store.by_type,
             programs: store.programs,
             variants: store.variants,
+            leaves: store.leaves,
             choices: store.choices,
+            atlas: input.atlas.clone(),
             blocks: store.blocks,
             bytes: store.bytes,
             fixups: store.fixups,
@@ -213,6 +249,8 @@ impl Snapshot {
             redirects: store.redirects.into_values().collect(),
             apexes: tree.zones.into_iter().map(|zone| zone.apex).collect(),
             versions,
+            last_good: hypothesis::memory(input.table, &views, input.last_good),
+            seed: input.seed,
             records: views,
             refused: tree.refused,
             lanes: Lanes::new(),
@@ -250,6 +288,8 @@ struct Program {
     kind: Kind,
     /// The global name whose endpoints it answers with, directly or behind aliases.
     record: Option<u32>,
+    /// Where the programs of its leaves begin, if the client decides which of them it is.
+    leaves: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]

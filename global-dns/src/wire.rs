@@ -25,6 +25,8 @@ pub const CLASS_ANY: u16 = 255;
 pub mod option {
     /// Which node answers (RFC 5001).
     pub const NSID: u16 = 3;
+    /// The client's network (RFC 7871).
+    pub const CLIENT_SUBNET: u16 = 8;
     /// Cookies (RFC 7873).
     pub const COOKIE: u16 = 10;
     /// How long a connection may be idle (RFC 7828).

@@ -9,6 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use koinon_dns::Subnet;
 
 pub(crate) use dns::{
     AcknowledgeArgs, DnsArgs, DnsCommand, DnsServeArgs, DoctorArgs, ExportArgs, GuardArgs, HistoryArgs,
@@ -137,6 +138,15 @@ pub(crate) struct ResolveArgs {
     /// Address of the client that asks
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     pub(crate) client: IpAddr,
+    /// Network that a resolver at that address asks for (EDNS Client Subnet): 192.0.2.0/24
+    #[arg(long, value_name = "CIDR")]
+    pub(crate) subnet: Option<Subnet>,
+    /// Moment to answer at: 2026-01-02T03:04:05Z, or from now, such as +10m or -1h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) at: Option<String>,
+    /// Suppose that these clusters are unreachable, and answer as then
+    #[arg(long, value_name = "CLUSTER", value_delimiter = ',')]
+    pub(crate) if_down: Vec<String>,
     /// How to print the result.
     #[command(flatten)]
     pub(crate) output: OutputArgs,

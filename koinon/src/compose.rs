@@ -12,5 +12,6 @@ mod names;
 pub(crate) mod observe;
 mod pages;
 mod private;
+mod resolve;
 mod table_page;
 mod updates;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::labels::Labels;
+use crate::location::Coordinates;
 use crate::name::ClusterName;
 use crate::quantity::Quantity;
 use crate::taint::Taint;
@@ -21,6 +22,8 @@ pub struct Cluster {
     pub region: Option<String>,
     /// Its zone, where given.
     pub zone: Option<String>,
+    /// Where on the earth it is, where given.
+    pub coordinates: Option<Coordinates>,
     /// What keeps workloads away.
     pub taints: Vec<Taint>,
     /// What its API serves.
@@ -44,6 +47,7 @@ impl Cluster {
             provider: None,
             region: None,
             zone: None,
+            coordinates: None,
             taints: Vec::new(),
             apis: Apis::Unknown,
             capacity: Capacity::Unknown,

@@ -18,7 +18,8 @@
 //! | [`placement`] | [`placement::Placement`] |
 //! | [`health`] | [`health::Evidence`], [`health::Verdict`] |
 //! | [`endpoint_health`] | [`endpoint_health::Quorum`], [`endpoint_health::RampPlan`], [`endpoint_health::Damping`] |
-//! | [`served_name`] | [`served_name::Host`], [`served_name::Routing`], [`served_name::OnAllDown`] |
+//! | [`served_name`] | [`served_name::Host`], [`served_name::WeightSource`], [`served_name::OnAllDown`] |
+//! | [`location`] | [`location::Coordinates`] |
 //! | [`quantity`], [`generation`], [`time`] | what is counted |
 
 pub mod name;
@@ -40,6 +41,7 @@ pub mod placement;
 pub mod endpoint_health;
 pub mod health;
 
+pub mod location;
 pub mod served_name;
 
 pub mod generation;

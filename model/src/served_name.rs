@@ -73,25 +73,6 @@ impl fmt::Display for Host {
 #[derive(Copy, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TtlSeconds(pub u32);
 
-/// How one answer is chosen among the endpoints of a name: each step narrows what the step before left.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Routing {
-    /// The steps in order.
-    pub steps: Vec<RoutingStep>,
-}
-
-/// One step of a routing chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoutingStep {
-    /// Only the first cluster of this order that has a healthy endpoint; those not named come last, together.
-    Failover {
-        /// First choice first.
-        order: Vec<ClusterName>,
-    },
-    /// Clusters are answered in proportion to a weight.
-    Weighted(WeightSource),
-}
-
 /// Where the weights of a weighted step come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeightSource {
@@ -99,6 +80,8 @@ pub enum WeightSource {
     ReadyReplicas,
     /// Replicas as placed.
     Placement,
+    /// CPUs that the clusters' pods may use.
+    Capacity,
     /// As written; clusters not named weigh 0.
     Static(BTreeMap<ClusterName, Weight>),
 }

@@ -16,6 +16,8 @@
 //! | [`ramp`] | which part of its weight does an endpoint have that has returned? | [`ramp::advance`] |
 //! | [`guard`] | may so many names be taken away at once? | [`guard::judge`] |
 //! | [`zone_keys`] | which keys sign a zone now, and when may that change? | [`zone_keys::plan`] |
+//! | [`pacing`] | with which weights is a name answered, when they may only move so fast? | [`pacing::pace`] |
+//! | [`regions`] | where on the earth is a cluster? | [`regions::whereabouts`] |
 //! | [`failover`] | from which clusters may a workload's replicas leave now? | [`failover::evacuate`] |
 //! | [`failback`] | how many replicas may a returned cluster have again, now? | [`failback::restore`] |
 //!
@@ -41,6 +43,8 @@ pub mod health;
 pub mod failback;
 pub mod failover;
 
+pub mod pacing;
+pub mod regions;
 pub mod steering;
 
 pub mod endpoints;

@@ -15,6 +15,8 @@ pub struct Candidate<'a> {
     pub standing: Standing,
     /// Replicas behind the name there; none where nothing counts them.
     pub replicas: Option<Replicas>,
+    /// Whole CPUs that its pods may use; none while nobody counted.
+    pub cpus: Option<u32>,
 }
 
 /// What is believed of a cluster, as far as names depend on it.
@@ -73,6 +75,8 @@ pub fn steer(candidate: &Candidate<'_>, source: Option<&WeightSource>) -> Steere
         None => 1,
         Some(WeightSource::ReadyReplicas) => replicas.map_or(1, |replicas| replicas.ready),
         Some(WeightSource::Placement) => replicas.map_or(1, |replicas| replicas.placed),
+        // Unknown is not nothing.
+        Some(WeightSource::Capacity) => candidate.cpus.map_or(1, |cpus| cpus.max(1)),
         Some(WeightSource::Static(weights)) => {
             weights.get(candidate.cluster).map_or(0, |weight| weight.get())
         }
@@ -142,7 +146,7 @@ mod tests {
         let cluster = ClusterName::try_from("a").unwrap();
         let replicas = Some(Replicas { ready, placed: 6 });
         let Steered { weight, withdrawn } =
-            steer(&Candidate { cluster: &cluster, standing, replicas }, source);
+            steer(&Candidate { cluster: &cluster, standing, replicas, cpus: Some(24) }, source);
         (weight, withdrawn)
     }
 
@@ -157,6 +161,7 @@ mod tests {
             (None, 1),
             (Some(&WeightSource::ReadyReplicas), 4),
             (Some(&WeightSource::Placement), 6),
+            (Some(&WeightSource::Capacity), 24),
             (Some(&fixed), 7),
             (Some(&other), 0),
         ];

@@ -11,6 +11,7 @@ mod guard;
 mod kill_loop;
 mod kubectl_tour;
 mod members;
+mod routing;
 mod startup;
 mod transfers;
 mod updates;

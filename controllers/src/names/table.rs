@@ -4,22 +4,28 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koinon_api_server::local::{Client, Stored};
-use koinon_model::cluster::State;
+use koinon_model::cluster::{Capacity, State};
 use koinon_model::health::Verdict;
 use koinon_model::name::ClusterName;
-use koinon_model::served_name;
+use koinon_model::served_name::{self, WeightSource};
 use koinon_model::time::Timestamp;
 use koinon_policies::endpoints::Family;
-use koinon_policies::steering::{self, Candidate, Standing, Withdrawn};
+use koinon_policies::pacing::Shares;
+use koinon_policies::regions;
+use koinon_policies::steering::{self, Candidate, Standing, Steered, Withdrawn};
 use koinon_types::conditions::Reason;
-use koinon_types::convert::{self, CheckedRecord, CheckedTransfer, CheckedZone, EndpointSource};
-use koinon_types::names::{Endpoint, EndpointState, OnAllDown, Record, RecordRef, Signing, Withdrawal, Zone};
+use koinon_types::convert::{self, CheckedRecord, CheckedStep, CheckedTransfer, CheckedZone, EndpointSource};
+use koinon_types::names::{
+    Coordinates, Endpoint, EndpointState, OnAllDown, Place, Record, RecordRef, Signing, Step, Withdrawal,
+    Zone,
+};
 use koinon_types::v1alpha1::{self, GlobalRecordStatus};
 
 use super::backends::{Backend, Found};
 use super::catalog::{self, Listed};
 use super::courses::{self, Courses, Followed, family};
 use super::keys;
+use super::paced;
 use crate::cluster_health::{Health, Healths, UNREACHABLE};
 use crate::clusters::{Clusters, Member};
 use crate::resources;
@@ -41,6 +47,8 @@ pub(super) struct Made {
     pub(super) updates: BTreeMap<String, Vec<String>>,
     /// What became of each catalog, by apex.
     pub(super) catalogs: BTreeMap<String, Listed>,
+    /// The shares of records whose weights are paced.
+    shares: BTreeMap<RecordRef, Shares>,
     /// Clusters that were lost, and have not said since what they run.
     unproven: BTreeSet<ClusterName>,
     /// What became of endpoints, until the next look at them.
@@ -99,10 +107,16 @@ pub(super) fn make(found: Found<'_>, looks: Looks<'_>, before: &Made, now: Times
             Ok((zone, backends)) => {
                 taken.insert(host, source);
                 let build = Build { found, healths, vantages, unproven: &made.unproven, before, now };
-                let (record, followed) = build.record(zone, &backends, checked, &stored);
-                made.courses.insert(record.source.clone(), followed.courses);
-                made.again = made.again.into_iter().chain(followed.again).min();
-                made.records.push(record);
+                let shares = checked.routing.change_percent_max.and_then(|_| {
+                    let known = before.shares.get(&checked.source).cloned();
+                    known.or_else(|| paced::remembered(&told(&stored).endpoints, now))
+                });
+                let built = build.record(zone, &backends, checked, shares.as_ref(), &stored);
+                let source = &built.record.source;
+                made.shares.extend(built.shares.map(|shares| (source.clone(), shares)));
+                made.courses.insert(source.clone(), built.followed.courses);
+                made.again = made.again.into_iter().chain(built.followed.again).min();
+                made.records.push(built.record);
             }
             Err(why) => drop(made.left_out.insert(source, why)),
         }
@@ -197,9 +211,8 @@ fn endpoints(
         EndpointSource::Ingress { name } => (resources::ingresses(), name),
     };
     let namespace = &record.source.namespace;
-    let status: GlobalRecordStatus = v1alpha1::read(&stored.value(), "status").unwrap_or_default();
     found
-        .of(&resource, namespace, name, &status.endpoints)
+        .of(&resource, namespace, name, &told(stored).endpoints)
         .ok_or_else(|| (Reason::NotFound, format!("there is no {} {namespace}/{name}", resource.kind)))
 }
 
@@ -214,11 +227,17 @@ pub(super) fn now_is(
 ) -> Endpoint {
     let Ok(cluster) = ClusterName::try_from(known.cluster.as_str()) else { return known.clone() };
     let standing = standing(clusters, healths, unproven, &cluster);
-    let steered = steering::steer(&Candidate { cluster: &cluster, standing, replicas: None }, None);
+    let steered =
+        steering::steer(&Candidate { cluster: &cluster, standing, replicas: None, cpus: None }, None);
     let state = steered.withdrawn.map(withdrawal).map_or(EndpointState::Serving, EndpointState::Withdrawn);
     let since_ms = if state == known.state { known.since_ms } else { now.as_millis() };
     let evidence = evidence(healths.get(&cluster), &Backend::default());
     Endpoint { state, since_ms, evidence, ..known.clone() }
+}
+
+/// What a record's owner was told last.
+fn told(stored: &Stored) -> GlobalRecordStatus {
+    v1alpha1::read(&stored.value(), "status").unwrap_or_default()
 }
 
 /// What records are built from.
@@ -231,31 +250,43 @@ struct Build<'a> {
     now: Timestamp,
 }
 
+/// A record, and what is remembered of it until the next table.
+struct Built {
+    record: Record,
+    shares: Option<Shares>,
+    followed: Followed,
+}
+
 impl Build<'_> {
     fn record(
         &self,
         zone: String,
         backends: &BTreeMap<ClusterName, Backend>,
         checked: CheckedRecord,
+        before: Option<&Shares>,
         stored: &Stored,
-    ) -> (Record, Followed) {
-        let shares = shares(backends);
+    ) -> Built {
+        let steered: BTreeMap<&ClusterName, Steered> = backends
+            .iter()
+            .map(|(cluster, backend)| {
+                (cluster, self.steer(cluster, backend, checked.routing.weights.as_ref()))
+            })
+            .collect();
+        let paced = paced::weights(&steered, checked.routing.change_percent_max, before, self.now);
+        let factors = shares(backends);
         let mut endpoints = Vec::new();
-        let mut unstable = false;
+        let mut unstable = paced.is_moving;
         for (cluster, backend) in backends {
             let health = self.healths.get(cluster);
             unstable |= health.is_some_and(|health| health.cluster.doubtful);
-            let standing = standing(self.found.clusters, self.healths, self.unproven, cluster);
-            let candidate = Candidate { cluster, standing, replicas: backend.replicas };
-            let steered = steering::steer(&candidate, checked.weights.as_ref());
-            let withdrawn = steered.withdrawn.map(withdrawal);
+            let withdrawn = steered[cluster].withdrawn.map(withdrawal);
             let state = withdrawn.map_or(EndpointState::Serving, EndpointState::Withdrawn);
             for target in &backend.targets {
-                let share = shares.get(&(cluster, family(target))).copied().unwrap_or(1);
+                let factor = factors.get(&(cluster, family(target))).copied().unwrap_or(1);
                 endpoints.push(Endpoint {
                     cluster: cluster.as_str().to_owned(),
                     target: target.clone(),
-                    weight: steered.weight.saturating_mul(share),
+                    weight: paced.weights.get(cluster).copied().unwrap_or(0).saturating_mul(factor),
                     state,
                     since_ms: self.now.as_millis(),
                     evidence: evidence(health, backend),
@@ -278,6 +309,7 @@ impl Build<'_> {
             host: checked.host.as_str().to_owned(),
             zone,
             endpoints,
+            routing: self.steps(&checked.routing.steps, backends),
             addresses_max: checked.addresses_max,
             ttl: checked.ttl,
             unstable,
@@ -285,7 +317,32 @@ impl Build<'_> {
             healthy_share_min_percent: checked.health.healthy_share_min_percent,
             check: checked.health.check,
         };
-        (record, followed)
+        Built { record, shares: paced.shares, followed }
+    }
+
+    fn steer(&self, cluster: &ClusterName, backend: &Backend, source: Option<&WeightSource>) -> Steered {
+        let member = self.found.clusters.member(cluster.as_str());
+        let cpus = member.and_then(|member| cpus(&member.cluster.capacity));
+        let standing = standing(self.found.clusters, self.healths, self.unproven, cluster);
+        steering::steer(&Candidate { cluster, standing, replicas: backend.replicas, cpus }, source)
+    }
+
+    /// The steps of a routing chain, with where the clusters are.
+    fn steps(&self, steps: &[CheckedStep], backends: &BTreeMap<ClusterName, Backend>) -> Vec<Step> {
+        let step = |step: &CheckedStep| match step {
+            CheckedStep::Geo(geo) => Step::Geo(geo.clone()),
+            CheckedStep::Failover(groups) => Step::Failover { groups: groups.clone() },
+            CheckedStep::Nearest => {
+                let places = backends.keys().filter_map(|cluster| {
+                    let member = self.found.clusters.member(cluster.as_str())?;
+                    let at = regions::whereabouts(&member.cluster)?;
+                    let at = Coordinates { latitude: at.latitude(), longitude: at.longitude() };
+                    Some(Place { cluster: cluster.as_str().to_owned(), at })
+                });
+                Step::Nearest { places: places.collect() }
+            }
+        };
+        steps.iter().map(step).collect()
     }
 }
 
@@ -308,6 +365,14 @@ fn standing(
         // An API that answers tells the truth about its replicas, whatever the endpoints do.
         Some(health) if health.followed && is_heard(health.cluster.standing.verdict) => Standing::Followed,
         Some(_) | None => Standing::Unheard,
+    }
+}
+
+/// Whole CPUs that pods may use.
+fn cpus(capacity: &Capacity) -> Option<u32> {
+    match capacity {
+        Capacity::Unknown => None,
+        Capacity::Known { allocatable, .. } => allocatable.get("cpu")?.times("1".parse().ok()?),
     }
 }
 

@@ -449,3 +449,43 @@ async fn a_catalog_lists_the_zones_that_it_selects_and_somebody_may_copy() {
     let message = said["message"].as_str().unwrap_or_default();
     assert!(message.starts_with("2 members; ") && message.ends_with(": closed.example"), "{message}");
 }
+
+#[tokio::test]
+async fn weights_that_may_only_move_so_fast_set_out_from_where_they_are() {
+    let bench = Bench::new().await;
+    bench.ready();
+    let paced = json!([{"weighted": {"from": "Replicas", "maxChangePerMinute": "1%"}}]);
+    bench.record("shop", &paced).await;
+    bench.member_says("a", &["192.0.2.1"], 6);
+    bench.answers("shop", &["a 192.0.2.1 6"]).await;
+    bench.member_says("b", &["192.0.2.2"], 2);
+    let record = eventually("both are answered", || {
+        let record = bench.find("shop")?;
+        let serving = |it: &&koinon_types::names::Endpoint| it.state == EndpointState::Serving;
+        (record.endpoints.iter().filter(serving).count() == 2).then_some(record)
+    })
+    .await;
+    // One had all; the other comes from nothing, and slowly.
+    let total: u32 = record.endpoints.iter().map(|endpoint| endpoint.weight).sum();
+    let least = record.endpoints.iter().map(|endpoint| endpoint.weight).min().unwrap_or_default();
+    assert!(total > 8 && least < total / 20 && record.unstable, "{:?}", endpoints(&record));
+    bench.believe("a", Verdict::Unreachable, true, false);
+    let record = eventually("the lost one is out at once", || {
+        let record = bench.find("shop")?;
+        (record.endpoints[0].state != EndpointState::Serving).then_some(record)
+    })
+    .await;
+    assert_eq!(endpoints(&record)[1], "b 192.0.2.2 2", "who is left has all, and is there");
+}
+
+#[tokio::test]
+async fn a_name_for_the_nearest_says_whose_place_nobody_knows() {
+    let bench = Bench::new().await;
+    bench.ready();
+    bench.record("near", &json!([{"geo": {"nearest": {}}}, {"weighted": {"from": "Capacity"}}])).await;
+    bench.member_says("a", &["192.0.2.1"], 6);
+    let record = bench.answers("near", &["a 192.0.2.1 1"]).await;
+    assert_eq!(record.routing, [koinon_types::names::Step::Nearest { places: Vec::new() }]);
+    let status = bench.says("near", "Located", "ClusterNotLocated").await;
+    assert!(status["conditions"].to_string().contains("nobody is near to a"), "{status}");
+}

@@ -19,6 +19,7 @@ use tracing::debug;
 
 use super::catalog::Listed;
 use super::guard;
+use super::located;
 use super::signing;
 use super::table::Made;
 use crate::resources;
@@ -92,7 +93,9 @@ fn record(stored: &Stored, seen: &Seen<'_>, index: &Index<'_>, now: Timestamp) -
         endpoints: published.map(|record| endpoints(record, seen, index)).unwrap_or_default(),
     };
     let served = served(&source, published, seen);
-    let mut findings = vec![served, healthy(&status.endpoints)];
+    let healthy = healthy(&status.endpoints);
+    let mut findings = vec![served, healthy];
+    findings.extend(located::located(&source, published, &before, seen.answers));
     findings.extend(current(&before.conditions, record_guarded(&source, published, seen)));
     conditions::record(&mut status.conditions, &findings, stored.generation(), now);
     (status != before).then(|| (resources::records(), resources::with_status(&value, &status)))

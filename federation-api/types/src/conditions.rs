@@ -45,6 +45,8 @@ words! {
         InForce,
         /// DnsZone, GlobalRecord: it is answered.
         Served,
+        /// GlobalRecord: where clients and clusters are is known, as far as its routing asks.
+        Located,
         /// DnsZone: everybody that it names for transfers can be known.
         TransfersReady,
         /// DnsZone: everybody that it lets change its records can be known.
@@ -137,6 +139,10 @@ words! {
         Invalid,
         /// It is in the name table.
         Published,
+        /// Some DNS node has no location database.
+        NoLocationDatabase,
+        /// Nobody says where some cluster is.
+        ClusterNotLocated,
         /// No zone holds the name.
         NoZone,
         /// The zone does not take names from this namespace.

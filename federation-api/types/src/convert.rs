@@ -16,6 +16,7 @@ mod overriding;
 mod probe;
 mod propagation;
 mod record;
+mod routing;
 mod selector;
 mod shape;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use json::to_value;
 pub use overriding::override_policy;
 pub use propagation::propagation_policy;
 pub use record::{CheckedRecord, EndpointSource, global_record};
+pub use routing::{CheckedRouting, CheckedStep};
 pub use transfer::{CheckedPeer, CheckedTarget, CheckedTransfer};
 pub use updates::CheckedUpdater;
 pub use zone::{CheckedZone, RECORD_TTL_SECONDS, dns_zone};

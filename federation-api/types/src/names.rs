@@ -16,11 +16,12 @@
 mod change;
 mod probe;
 mod returning;
+mod routing;
 mod signing;
 mod transfer;
 mod update;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub use probe::{
     PATTERN_BYTES_MAX, Probe, ProbeTls, Trust,
 };
 pub use returning::{Forced, ForcedState, Ramp};
+pub use routing::{Coordinates, Geo, GeoRule, Place, Step};
 pub use signing::{ParentWish, Signing, SigningKey, Signs};
 pub use transfer::{
     Asker, Grant, InvalidNetwork, Network, Notified, Secret, Transfer, TsigAlgorithm, TsigKey,
@@ -130,6 +132,9 @@ pub struct Record {
     pub zone: String,
     /// Every endpoint, served or withdrawn. Shape: sorted by cluster, then target; may be empty.
     pub endpoints: Vec<Endpoint>,
+    /// How they are narrowed for a client before weights count.
+    #[serde(default)]
+    pub routing: Vec<Step>,
     /// Addresses per answer, at least 1.
     pub addresses_max: u8,
     /// Time to live.
@@ -295,6 +300,9 @@ pub struct AnswerReport {
     pub answers: BTreeMap<RecordRef, Vec<Target>>,
     /// What it could not serve of the table, by name or apex, with the reason.
     pub refused: BTreeMap<String, String>,
+    /// The names whose routing asks where clients are, which it cannot know: it has no location database.
+    #[serde(default)]
+    pub blind: BTreeSet<RecordRef>,
 }
 
 /// A map whose keys are no texts, as a list of pairs.
@@ -338,6 +346,7 @@ mod tests {
             at_ms: 5,
             answers: [(record, vec![Target::Hostname("lb.example".into())])].into(),
             refused: [("a.example".to_owned(), "why".to_owned())].into(),
+            blind: [RecordRef { namespace: "shop".into(), name: "near".into() }].into(),
         };
         let text = serde_json::to_string(&report).expect("it can be written");
         assert_eq!(serde_json::from_str::<AnswerReport>(&text).expect("it can be read"), report);

@@ -16,17 +16,18 @@ pub use binding::{
     ResourceRef,
 };
 pub use cluster::{
-    ClusterSpec, ClusterStatus, Connection, ConnectionMode, EnabledGroupVersion, HealthSettings,
+    ClusterSpec, ClusterStatus, Connection, ConnectionMode, EnabledGroupVersion, HealthSettings, Location,
     NodeCapacity, OnUnjoin, SecretRef, SyncStatus, Taint, TaintEffect,
 };
 pub use meta::{Condition, Expression, LabelSelector, ObjectMeta, Operator, read};
 pub use names::{
     AddressEndpoint, AllowedNamespaces, Answer, BodyMatch, Catalog, DampingStatus, DnsProbe, DnsZoneSpec,
-    DnsZoneStatus, Dnssec, DnssecStatus, EndpointStatus, Endpoints, FlapDamping, ForcedEndpoint, ForcedState,
-    ForcedStatus, GlobalRecordSpec, GlobalRecordStatus, GrpcProbe, HttpHeader, HttpMethod, HttpProbe,
-    KeyLayout, KeyStatus, NameServer, NotifyTarget, ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls,
-    Quorum, RampStatus, RecordHealth, ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer,
-    TransferPeer, TtlSeconds, Updater, Updates, WeightSource, Weighted,
+    DnsZoneStatus, Dnssec, DnssecStatus, EndpointStatus, Endpoints, FailoverGroup, FlapDamping,
+    ForcedEndpoint, ForcedState, ForcedStatus, Geo, GeoRule, GlobalRecordSpec, GlobalRecordStatus, GrpcProbe,
+    HttpHeader, HttpMethod, HttpProbe, KeyLayout, KeyStatus, NameServer, Nearest, NotifyTarget,
+    ObjectEndpoint, OnAllDown, ProbeProtocol, ProbeTls, Quorum, RampStatus, RecordFailover, RecordHealth,
+    ReturnRamp, Route, Scheme, Soa, StaticRecord, TcpProbe, Transfer, TransferPeer, TtlSeconds, Updater,
+    Updates, WeightSource, Weighted,
 };
 pub use override_policy::{
     EnvOverrider, ImageComponent, ImageOverrider, ListOverrider, MapOverrider, OverrideOperator,

@@ -10,7 +10,7 @@ use super::tsig::{self, Bad, Signed, Signer};
 use super::update::Pending;
 use crate::ede::Ede;
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Head, Lane, Options, Padding, Question, Scratch, Snapshot, write};
+use crate::snapshot::{Answer, Client, Head, Lane, Options, Padding, Question, Scratch, Snapshot, write};
 use crate::update;
 use crate::wire::Rcode;
 use crate::wire::name::{NAME_MAX, suffixes};
@@ -205,7 +205,8 @@ impl<'a> Exchange<'a> {
         let n_labels = suffixes(lower).count() - 1;
         let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
         let question = Question { name: lower, n_labels, rtype: asked.rtype, dnssec_ok };
-        self.snapshot.answer_in_full(&question, self.client, self.speaker.now, scratch)
+        let client = Client::new(self.client, head.edns.and_then(|edns| edns.subnet));
+        self.snapshot.answer_in_full(&question, &client, self.speaker.now, scratch)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head};
+use crate::subnet::Subnet;
 use crate::wire::name::{Name, wire_length};
 use crate::wire::{CLASS_IN, HEADER, Rcode, flag, option, rtype};
 
@@ -282,7 +283,7 @@ impl<'a> Cursor<'a> {
 /// Reads an OPT record (RFC 6891 §6.1.2). What a later version puts into its data is not ours to judge.
 fn opt(record: &Raw<'_>) -> Option<Edns> {
     let mut options = Cursor { packet: record.data, at: 0 };
-    let (mut cookie, mut wants_nsid, mut wants_keepalive) = (None, false, false);
+    let (mut cookie, mut wants_nsid, mut wants_keepalive, mut subnet) = (None, false, false, None);
     while record.ttl[1] == 0 && options.at < record.data.len() {
         let code = options.number()?;
         let length = options.number()?;
@@ -292,11 +293,22 @@ fn opt(record: &Raw<'_>) -> Option<Edns> {
             option::COOKIE if cookie.is_none() => cookie = Some(read_cookie(data)?),
             option::NSID => wants_nsid = true,
             option::TCP_KEEPALIVE => wants_keepalive = true,
+            option::CLIENT_SUBNET if subnet.is_none() => subnet = Some(client_subnet(data)?),
             _ => {}
         }
     }
     let dnssec_ok = record.ttl[2] & 0x80 != 0;
-    Some(Edns { payload: record.class, dnssec_ok, cookie, wants_nsid, wants_keepalive })
+    Some(Edns { payload: record.class, dnssec_ok, cookie, wants_nsid, wants_keepalive, subnet })
+}
+
+/// Reads the network that a client asks for (RFC 7871 §6): what is not as it says there is an error (§7.2.1), a scope in a
+/// query included.
+fn client_subnet(data: &[u8]) -> Option<Subnet> {
+    let mut data = Cursor { packet: data, at: 0 };
+    let family = data.number()?;
+    let lengths = data.number()?;
+    let (n_bits, scope) = ((lengths >> 8) as u8, lengths & 0xff);
+    (scope == 0).then(|| Subnet::from_parts(family, n_bits, &data.packet[data.at..]))?
 }
 
 /// Reads a cookie (RFC 7873 §4): the client's half, and maybe 8 to 32 bytes of a server, which are ours when they are 16.

@@ -6,6 +6,7 @@
 
 use crate::cookies::{CLIENT, Cookie};
 use crate::snapshot::{Edns, Head, Question};
+use crate::subnet::Subnet;
 use crate::wire::name::{LABEL_MAX, NAME_MAX};
 use crate::wire::{CLASS_IN, HEADER, flag, option, rtype};
 
@@ -94,6 +95,7 @@ fn read_opt(bytes: &[u8]) -> Option<Edns> {
         cookie: None,
         wants_nsid: false,
         wants_keepalive: false,
+        subnet: None,
     };
     while !options.is_empty() {
         let (head, rest) = options.split_first_chunk::<4>()?;
@@ -102,6 +104,7 @@ fn read_opt(bytes: &[u8]) -> Option<Edns> {
             option::COOKIE if edns.cookie.is_none() => edns.cookie = Some(read_cookie(data)?),
             option::NSID => edns.wants_nsid = true,
             option::TCP_KEEPALIVE => edns.wants_keepalive = true,
+            option::CLIENT_SUBNET if edns.subnet.is_none() => edns.subnet = Some(read_subnet(data)?),
             _ => {}
         }
         options = rest;
@@ -114,6 +117,13 @@ fn read_cookie(data: &[u8]) -> Option<Cookie> {
     let (client, server) = data.split_first_chunk::<CLIENT>()?;
     let server = if server.is_empty() { None } else { Some(server.try_into().ok()?) };
     Some(Cookie { client: *client, server })
+}
+
+/// Reads a client's network. What RFC 7871 §6 rules out, the edge calls malformed.
+fn read_subnet(data: &[u8]) -> Option<Subnet> {
+    let ([family_high, family_low, n_bits, scope], address) = data.split_first_chunk::<4>()?;
+    let family = u16::from_be_bytes([*family_high, *family_low]);
+    if *scope != 0 { None } else { Subnet::from_parts(family, *n_bits, address) }
 }
 
 /// Lower-cases a wire name eight bytes at a time.
@@ -192,8 +202,14 @@ mod tests {
         let mut lower = [0; NAME_MAX + 9];
         let usual = read(&packet, &mut lower).unwrap();
         let cookie = Some(Cookie { client: *b"abcdefgh", server: None });
-        let wanted =
-            Edns { payload: 4096, dnssec_ok: true, cookie, wants_nsid: true, wants_keepalive: false };
+        let wanted = Edns {
+            payload: 4096,
+            dnssec_ok: true,
+            cookie,
+            wants_nsid: true,
+            wants_keepalive: false,
+            subnet: None,
+        };
         assert_eq!(usual.head.edns, Some(wanted));
     }
 

@@ -6,7 +6,7 @@ use super::batch::RESPONSE_MAX;
 use super::packet::{NameBuffer, Usual, read};
 use crate::limit::{Kind, Limiter, Verdict};
 use crate::node::Speaker;
-use crate::snapshot::{Answer, Lane, Question, Snapshot, TOGETHER_MAX, write};
+use crate::snapshot::{Answer, Client, Lane, Question, Snapshot, TOGETHER_MAX, write};
 use crate::wire::Rcode;
 use crate::wire::name::NAME_MAX;
 
@@ -43,23 +43,24 @@ pub(crate) fn respond(
     out: &mut [[u8; RESPONSE_MAX]],
 ) -> Responses {
     let mut usual: [Option<Usual<'_>>; TOGETHER_MAX] = [const { None }; TOGETHER_MAX];
-    let mut asked = [(Question { name: &[], n_labels: 0, rtype: 0, dnssec_ok: false }, IpAddr::from([0; 4]));
-        TOGETHER_MAX];
+    let nobody = Client::from(IpAddr::from([0; 4]));
+    let mut asked = [(Question { name: &[], n_labels: 0, rtype: 0, dnssec_ok: false }, nobody); TOGETHER_MAX];
     let mut n_asked = 0;
     for ((place, (packet, client)), name) in usual.iter_mut().zip(queries).zip(names) {
         *place = read(packet, name);
         if let Some(usual) = place {
-            asked[n_asked] = (usual.question, *client);
+            let subnet = usual.head.edns.and_then(|edns| edns.subnet);
+            asked[n_asked] = (usual.question, Client::new(*client, subnet));
             n_asked += 1;
         }
     }
     let mut answers = [Answer::bare(Rcode::Refused); TOGETHER_MAX];
     snapshot.answer_all(&asked[..n_asked], speaker.now, &mut answers);
     let mut responses = [Response::Left; TOGETHER_MAX];
-    let mut answers = answers.iter().zip(&asked);
-    for ((usual, out), response) in usual.iter().zip(out).zip(&mut responses) {
+    let mut answers = answers.iter();
+    for (((usual, out), response), (_, client)) in usual.iter().zip(out).zip(&mut responses).zip(queries) {
         let Some(usual) = usual else { continue };
-        let Some((answer, (_, client))) = answers.next() else { break };
+        let Some(answer) = answers.next() else { break };
         if answer.is_redirect {
             // It depends on the labels of the question: the edge writes it.
             continue;

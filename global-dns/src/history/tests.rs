@@ -24,6 +24,7 @@ fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
         verdicts: &verdicts,
         last_good: &last_good,
         before,
+        atlas: &Arc::default(),
         generation,
         seed: [1, 2],
         now: NOW,

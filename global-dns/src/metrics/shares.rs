@@ -35,17 +35,20 @@ struct Shown {
 impl ShownShares {
     /// Shows the shares of a snapshot; zero where there is nothing to show any more.
     pub(crate) fn show(&mut self, snapshot: &Snapshot) {
-        let (mut families, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        let mut found: BTreeMap<(&str, Family), Vec<Vec<Share>>> = BTreeMap::new();
         for counted in snapshot.counted() {
-            let host = &counted.record().host;
+            let Some(shares) = counted.shares() else { continue };
+            found.entry((&counted.record().host, shares[0].family())).or_default().push(shares);
+        }
+        let (mut families, mut addresses) = (BTreeSet::new(), BTreeSet::new());
+        for ((host, family), leaves) in found {
             if !self.names.contains_key(host) && self.names.len() >= NAMES_MAX {
                 continue;
             }
-            let Some(shares) = counted.shares() else { continue };
-            let shown = self.names.entry(host.clone()).or_default();
-            shown.show(host, &shares);
-            families.insert((host.clone(), shares[0].family()));
-            addresses.extend(shares.iter().map(|share| (host.clone(), share.address)));
+            let shown = self.names.entry(host.to_owned()).or_default();
+            shown.show(host, family, &leaves);
+            families.insert((host.to_owned(), family));
+            addresses.extend(leaves.iter().flatten().map(|share| (host.to_owned(), share.address)));
         }
         for (host, shown) in &self.names {
             let answers =
@@ -58,29 +61,38 @@ impl ShownShares {
 }
 
 impl Shown {
-    /// Shows the shares of one family.
-    fn show(&mut self, host: &str, shares: &[Share]) {
-        let n_answers: u64 = shares.iter().map(|share| share.n_answers).sum();
-        let weight: u64 = shares.iter().map(|share| share.weight).sum();
-        let Some(family) = shares.first().map(Share::family) else { return };
+    /// Shows the shares of one family. Clients from different places may have shares of their own; wanted is then what they would
+    /// make together, as many as there are from each place.
+    fn show(&mut self, host: &str, family: Family, leaves: &[Vec<Share>]) {
+        let n_answers_all: u64 = leaves.iter().flatten().map(|share| share.n_answers).sum();
         let kind = match family {
             Family::V4 => "A",
             Family::V6 => "AAAA",
         };
         let answers = || gauge!(ANSWERS, "name" => host.to_owned(), "type" => kind);
-        self.answers.entry(family).or_insert_with(answers).set(number(n_answers));
-        for share in shares {
-            if !self.shares.contains_key(&share.address) && self.shares.len() >= ADDRESSES_MAX {
+        self.answers.entry(family).or_insert_with(answers).set(number(n_answers_all));
+        let mut parts: BTreeMap<IpAddr, [f64; 2]> = BTreeMap::new();
+        for shares in leaves {
+            let n_answers: u64 = shares.iter().map(|share| share.n_answers).sum();
+            let weight: u64 = shares.iter().map(|share| share.weight).sum();
+            let clients = number(n_answers) / number(n_answers_all.max(1));
+            for share in shares {
+                let part = parts.entry(share.address).or_default();
+                part[0] += clients * number(share.weight) / number(weight.max(1));
+                part[1] += number(share.n_answers) / number(n_answers_all.max(1));
+            }
+        }
+        for (address, part) in parts {
+            if !self.shares.contains_key(&address) && self.shares.len() >= ADDRESSES_MAX {
                 continue;
             }
             let series = |kind: &'static str| {
-                let target = share.address.to_string();
+                let target = address.to_string();
                 gauge!(SHARE, "name" => host.to_owned(), "target" => target, "kind" => kind)
             };
-            let gauges =
-                self.shares.entry(share.address).or_insert_with(|| ["wanted", "realised"].map(series));
-            gauges[0].set(number(share.weight) / number(weight.max(1)));
-            gauges[1].set(number(share.n_answers) / number(n_answers.max(1)));
+            let gauges = self.shares.entry(address).or_insert_with(|| ["wanted", "realised"].map(series));
+            gauges[0].set(part[0]);
+            gauges[1].set(part[1]);
         }
     }
 }

@@ -23,11 +23,13 @@ fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
     let records = vec![record("shop.one", &[("a", "192.0.2.1", 1)])];
     let table = Arc::new(NameTable { generation, zones, records });
     let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
+    let atlas = Arc::default();
     let input = Input {
         table: &table,
         verdicts: &verdicts,
         last_good: &last_good,
         before,
+        atlas: &atlas,
         generation,
         seed: [1, 2],
         now: now(),

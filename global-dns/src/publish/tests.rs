@@ -17,10 +17,11 @@ struct Owned {
 
 fn owned() -> Owned {
     let kept = Kept { table: table(50, "192.0.2.50", None), ..Kept::default() };
-    let snapshot = Arc::new(ArcSwap::from_pointee(first(&kept, [1, 2], 1)));
+    let snapshot = Arc::new(ArcSwap::from_pointee(first(&kept, &Arc::default(), [1, 2], 1)));
     let (table, follow) = watch::channel(Arc::default());
     let ((probe_sender, probes), (answer_sender, answers)) = (mpsc::channel(4), mpsc::channel(1));
-    let links = Links { table: follow, probes: probe_sender, answers: answer_sender };
+    let atlas = watch::channel(Arc::default()).1;
+    let links = Links { table: follow, atlas, probes: probe_sender, answers: answer_sender };
     let setup = Setup {
         vantage: "test".into(),
         seed: [1, 2],

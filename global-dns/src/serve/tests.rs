@@ -49,6 +49,7 @@ fn serve_with(listen: &str, data_dir: Option<PathBuf>, secure: Option<Secure>) -
         secret: CookieSecret::new([9; 32]),
         limit: None,
         seed: [3, 5],
+        geo_dbs: Vec::new(),
         secure,
         data_dir,
     };
@@ -104,7 +105,7 @@ async fn serves_what_the_host_says_over_both_transports() {
         &served.running.snapshots()(),
         "shop.global.example",
         "a",
-        "127.0.0.1".parse().unwrap(),
+        &crate::snapshot::Client::from(std::net::IpAddr::from([127, 0, 0, 1])),
         now(),
     );
     let told = told.unwrap();

@@ -3,17 +3,19 @@
 //! Both the fast path and the edge come through here, so what one says the other says too. Nothing allocates,
 //! locks or waits; the cost depends on the labels of the name and not on the size of a zone.
 
-use std::net::IpAddr;
-
 use koinon_model::time::Timestamp;
 
 use super::block::shift;
+use super::client::Client;
+use super::health::RecordView;
 use super::index::NodeId;
+use super::route::Routed;
 use super::shares::VariantId;
 use super::signed::Proofs;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
 use crate::cookies::{COOKIE, Cookie};
 use crate::ede::{self, Ede};
+use crate::subnet::{OPTION_MAX, Subnet};
 use crate::wire::{HEADER, Rcode, UDP_PAYLOAD_MAX, UDP_PAYLOAD_PLAIN, flag, option, rtype};
 
 /// A readable question of class IN.
@@ -46,6 +48,8 @@ pub struct Answer<'a> {
     pub(crate) ede: Option<Ede>,
     /// Which of several it is, for who counts them.
     pub(crate) variant: VariantId,
+    /// For how many bits of the client's network it holds, if a network was asked for (RFC 7871); 0 when for all.
+    pub(crate) scope: u8,
 }
 
 /// How an answer was found, for whoever explains it.
@@ -54,7 +58,12 @@ pub(crate) struct Path {
     /// The node answering: the name itself, a wildcard, or the closest encloser.
     pub(crate) node: NodeId,
     pub(crate) how: How,
+    /// What was asked for.
+    pub(crate) asked: ProgramId,
+    /// What that is for this client.
     pub(crate) program: ProgramId,
+    /// How the client was routed, if the answer depends on it.
+    pub(crate) routed: Option<Routed>,
     /// Which variant a weighted program gave.
     pub(crate) variant: Option<usize>,
 }
@@ -68,6 +77,18 @@ pub(crate) enum How {
     Wildcard,
     /// It does not, and what lies below its closest encloser is decided there: NXDOMAIN or a referral.
     Below,
+}
+
+impl Path {
+    /// Whether the answer is chosen among endpoints of which this is one, by its place in the record.
+    pub(crate) fn gives(&self, view: &RecordView, endpoint: usize) -> bool {
+        let leaves = view.plan.leaves();
+        match self.routed {
+            Some(routed) => leaves[routed.leaf].contains(&endpoint),
+            // All of its leaves are answered alike.
+            None => leaves.iter().any(|leaf| leaf.contains(&endpoint)),
+        }
+    }
 }
 
 impl Answer<'_> {
@@ -93,6 +114,7 @@ impl Answer<'_> {
             fixups: &[],
             proofs,
             is_redirect: false,
+            scope: 0,
             ede: None,
             variant: VariantId::NONE,
         }
@@ -101,7 +123,7 @@ impl Answer<'_> {
 
 impl Snapshot {
     /// Answers a question for a client at a moment; REFUSED when the name lies in no zone of ours.
-    pub fn answer(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Answer<'_> {
+    pub fn answer(&self, question: &Question<'_>, client: &Client, now: Timestamp) -> Answer<'_> {
         match self.path(question, client, now) {
             Some(path) => self.answer_of(path, question),
             None => self.refusal(),
@@ -109,19 +131,25 @@ impl Snapshot {
     }
 
     /// Finds the program for a question, and the variant.
-    pub(crate) fn path(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Option<Path> {
+    pub(crate) fn path(&self, question: &Question<'_>, client: &Client, now: Timestamp) -> Option<Path> {
         let (node, how) = self.find(question, self.index.hash(question.name))?;
-        let program = self.program_for(&self.nodes[node as usize], how, question.rtype);
+        let asked = self.program_for(&self.nodes[node as usize], how, question.rtype);
+        let routed = self.route(asked, client);
+        let program = routed.map_or(asked, |(program, _)| program);
+        let routed = routed.map(|(_, routed)| routed);
+        let site = client.site(routed.map_or(0, |routed| routed.scope));
         let variant = match self.programs[program as usize].kind {
             Kind::Fixed(_) => None,
-            Kind::Weighted { choice, .. } => Some(self.choices[choice as usize].choose(client, now)),
+            Kind::Weighted { choice, .. } => Some(self.choices[choice as usize].choose(site, now)),
         };
-        Some(Path { node, how, program, variant })
+        Some(Path { node, how, asked, program, routed, variant })
     }
 
     /// The answer that the path of a question leads to.
     pub(crate) fn answer_of(&self, path: Path, question: &Question<'_>) -> Answer<'_> {
-        let answer = self.block_for(self.block_of(path), question, (path.node, path.how));
+        let scope = path.routed.map_or(0, |routed| routed.scope);
+        let block = self.block_for(self.block_of(path), question, (path.node, path.how));
+        let answer = Answer { scope, ..block };
         match self.programs[path.program as usize].kind {
             Kind::Fixed(_) => answer,
             Kind::Weighted { first, .. } => {
@@ -129,6 +157,15 @@ impl Snapshot {
                 Answer { variant, ..answer }
             }
         }
+    }
+
+    /// What a program is for a client; none when it is the same for all.
+    pub(super) fn route(&self, program: ProgramId, client: &Client) -> Option<(ProgramId, Routed)> {
+        let program = &self.programs[program as usize];
+        let (first, number) = (program.leaves?, program.record?);
+        let view = self.records[number as usize].as_ref()?;
+        let routed = view.plan.route(client, &self.atlas);
+        Some((self.leaves[first as usize + routed.leaf], routed))
     }
 
     pub(super) fn find(&self, question: &Question<'_>, hash: u64) -> Option<(NodeId, How)> {
@@ -173,6 +210,7 @@ impl Snapshot {
             is_redirect: block.is_redirect,
             ede: block.ede,
             variant: VariantId::NONE,
+            scope: 0,
         }
     }
 }
@@ -203,6 +241,8 @@ pub struct Edns {
     pub(crate) wants_nsid: bool,
     /// Whether it asks how long its connection may be idle (RFC 7828); means nothing over UDP.
     pub(crate) wants_keepalive: bool,
+    /// The network that it asks for (RFC 7871).
+    pub(crate) subnet: Option<Subnet>,
 }
 
 /// What a response says in its OPT record beside what every one does.
@@ -210,6 +250,7 @@ pub struct Edns {
 pub struct Options<'a> {
     pub(crate) cookie: Option<[u8; COOKIE]>,
     pub(crate) nsid: Option<&'a [u8]>,
+    pub(crate) subnet: Option<Subnet>,
     /// How long the connection may be idle. Units: tenths of a second.
     pub(crate) keepalive: Option<u16>,
     /// Hides the length of the message.
@@ -239,11 +280,14 @@ impl Options<'_> {
     /// Length of all but the padding, which depends on the rest of the message.
     pub(crate) fn length(&self) -> usize {
         let cookie = self.cookie.map_or(0, |cookie| 4 + cookie.len());
-        cookie + self.nsid.map_or(0, |nsid| 4 + nsid.len()) + self.keepalive.map_or(0, |_| 4 + 2)
+        let subnet = self.subnet.map_or(0, Subnet::length);
+        let keepalive = self.keepalive.map_or(0, |_| 4 + 2);
+        cookie + subnet + keepalive + self.nsid.map_or(0, |nsid| 4 + nsid.len())
     }
 
-    /// Writes the options, the last one with this much padding; `out` has exactly the room for them.
-    fn write(&self, out: &mut [u8], padding: Option<usize>) {
+    /// Writes the options around an answer of this scope, the last one with this much padding; `out` has exactly the room for
+    /// them.
+    fn write(&self, scope: u8, out: &mut [u8], padding: Option<usize>) {
         let mut at = 0;
         let mut put = |code: u16, data: &[u8]| {
             out[at..at + 2].copy_from_slice(&code.to_be_bytes());
@@ -256,6 +300,11 @@ impl Options<'_> {
         }
         if let Some(cookie) = &self.cookie {
             put(option::COOKIE, cookie);
+        }
+        if let Some(subnet) = self.subnet {
+            let mut data = [0; OPTION_MAX];
+            let length = subnet.write(scope, &mut data);
+            put(option::CLIENT_SUBNET, &data[..length]);
         }
         if let Some(keepalive) = self.keepalive {
             put(option::TCP_KEEPALIVE, &keepalive.to_be_bytes());
@@ -335,7 +384,7 @@ pub fn write(
             out[end..end + ede::LENGTH].copy_from_slice(&ede.option());
             end += ede::LENGTH;
         }
-        options.write(&mut out[end..end + options_length], padding);
+        options.write(answer.scope, &mut out[end..end + options_length], padding);
         end += options_length;
     }
     out[6..8].copy_from_slice(&n_answers.to_be_bytes());

@@ -12,9 +12,10 @@ use super::index::{Full, Seed};
 use super::tree::{Tree, grow};
 use super::{Parts, Snapshot};
 use crate::dnssec::{Signatures, Unsigned};
+use crate::geo::Atlas;
 
 /// Everything a snapshot is made from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Input<'a> {
     /// What the host wants served.
     pub table: &'a Arc<NameTable>,
@@ -24,6 +25,8 @@ pub struct Input<'a> {
     pub last_good: &'a LastGood,
     /// The zones as they were served before; those that are the same keep their serial.
     pub before: &'a Versions,
+    /// Where clients are.
+    pub atlas: &'a Arc<Atlas>,
     /// Greater than every generation before it; the serial of zones that changed is made from it.
     pub generation: u64,
     /// Key of the index; random per process.

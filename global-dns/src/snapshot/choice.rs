@@ -56,15 +56,15 @@ impl Choice {
         self.upper.len()
     }
 
-    /// The variant for a client at a moment.
-    pub(crate) fn choose(&self, client: IpAddr, now: Timestamp) -> usize {
-        self.variant(self.point(client, now))
+    /// The variant for a site at a moment.
+    pub(crate) fn choose(&self, site: u64, now: Timestamp) -> usize {
+        self.variant(self.point(site, now))
     }
 
-    /// Where in the sum of the weights a client is at a moment.
-    pub(super) fn point(&self, client: IpAddr, now: Timestamp) -> u64 {
+    /// Where in the sum of the weights a site is at a moment.
+    pub(super) fn point(&self, site: u64, now: Timestamp) -> u64 {
         let window = now.as_millis().div_euclid(self.window_ms) as u64;
-        let place = mix(self.origin ^ site(client));
+        let place = mix(self.origin ^ site);
         let fraction = place.wrapping_add(window.wrapping_mul(GOLDEN_STEP));
         // Below `total`, so it fits.
         ((u128::from(fraction) * u128::from(self.total)) >> 64) as u64

@@ -12,6 +12,8 @@ use koinon_types::names::{
     Withdrawal,
 };
 
+use super::route::{Plan, plan};
+
 /// Names one endpoint that is probed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Probed {
@@ -41,7 +43,7 @@ pub type Verdicts = BTreeMap<Probed, ProbeVerdict>;
 pub type LastGood = BTreeMap<RecordRef, Vec<Target>>;
 
 /// What was decided for one record.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RecordView {
     /// How its endpoints were selected.
     pub mode: Mode,
@@ -51,6 +53,8 @@ pub struct RecordView {
     pub ttl: u32,
     /// Why that long.
     pub ttl_reason: TtlReason,
+    /// Who gets which of the endpoints.
+    pub plan: Plan,
 }
 
 /// How the endpoints of a name were selected.
@@ -95,6 +99,8 @@ pub enum Exclusion {
     ForcedDown,
     /// It weighs nothing and others of its family do.
     Weightless,
+    /// Its routing keeps others for everybody, as long as they can be answered.
+    StandingBy,
     /// It is an alias, and the name holds other data or is an apex (RFC 1034 §3.6.2).
     AliasBesideData,
     /// Its target is not a domain name.
@@ -136,10 +142,10 @@ pub(super) fn decide(
     let mut endpoints: Vec<EndpointView> =
         record.endpoints.iter().map(|endpoint| observe(record, endpoint, aliases, verdicts)).collect();
     let mode = select(record, &mut endpoints, last_good);
-    drop_weightless(record, &mut endpoints);
+    let plan = settle(record, &mut endpoints);
     let ttl_reason = ttl_reason(record, mode, &endpoints);
     let ttl = if ttl_reason == TtlReason::Stable { record.ttl.stable } else { record.ttl.unstable };
-    RecordView { mode, endpoints, ttl, ttl_reason }
+    RecordView { mode, endpoints, ttl, ttl_reason, plan }
 }
 
 impl RecordView {
@@ -187,6 +193,7 @@ impl Exclusion {
             Self::Withdrawn(_) | Self::ProbesFailing => true,
             Self::ForcedDown
             | Self::Weightless
+            | Self::StandingBy
             | Self::AliasBesideData
             | Self::InvalidTarget
             | Self::NotLastKnownGood
@@ -291,29 +298,17 @@ fn readmit_well(endpoints: &mut [EndpointView]) -> bool {
     found
 }
 
-/// Leaves out what weighs nothing while something of its family weighs more.
-///
-/// With aliases among the answers there is one family: an alias answers for both.
-fn drop_weightless(record: &Record, endpoints: &mut [EndpointView]) {
-    let family = |endpoint: &Endpoint| match endpoint.target {
-        Target::Ip(ip) => ip.is_ipv4(),
-        Target::Hostname(_) => false,
-    };
-    let answered = |endpoints: &[EndpointView]| -> Vec<usize> {
-        (0..endpoints.len()).filter(|&at| endpoints[at].excluded.is_none()).collect()
-    };
-    let all = answered(endpoints);
-    let joint = all.iter().any(|&at| matches!(record.endpoints[at].target, Target::Hostname(_)));
-    for at in all.iter().copied().filter(|&at| record.endpoints[at].weight == 0) {
-        let own = &record.endpoints[at];
-        let outweighed = all.iter().any(|&other| {
-            let other = &record.endpoints[other];
-            other.weight > 0 && (joint || family(other) == family(own))
-        });
-        if outweighed {
-            endpoints[at].excluded = Some(Exclusion::Weightless);
-        }
+/// Plans who gets which of the endpoints that can be answered, and leaves out those that nobody gets.
+fn settle(record: &Record, endpoints: &mut [EndpointView]) -> Plan {
+    let candidates: Vec<usize> =
+        (0..endpoints.len()).filter(|&at| endpoints[at].excluded.is_none()).collect();
+    let plan = plan(record, candidates.clone());
+    let answered = plan.answered();
+    for at in candidates.into_iter().filter(|at| !answered.contains(at)) {
+        endpoints[at].excluded =
+            Some(if plan.is_weightless(at) { Exclusion::Weightless } else { Exclusion::StandingBy });
     }
+    plan
 }
 
 fn ttl_reason(record: &Record, mode: Mode, endpoints: &[EndpointView]) -> TtlReason {

@@ -6,12 +6,11 @@
 //! whatever the snapshot says of the alias' target, copied out of its block. Redirections inside a chain that begins
 //! with a name of the zone are known while compiling and do not come here.
 
-use std::net::IpAddr;
-
 use koinon_model::time::Timestamp;
 
 use super::answer::{Answer, Question};
 use super::block::{Anchor, Block, Owner, Place, Section, Soa, Writer, shift};
+use super::client::Client;
 use super::compile::CHAIN_LENGTH_MAX;
 use super::{How, Path, ProgramId, Snapshot};
 use crate::wire::name::Name;
@@ -38,14 +37,14 @@ impl Redirect {
 
 /// Room for an answer that is written when it is asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch(Option<Block>);
+pub(crate) struct Scratch(Option<(Block, u8)>);
 
 impl Snapshot {
     /// Answers like [`Snapshot::answer`], redirected names and records of signing included; these are written into `scratch`.
     pub(crate) fn answer_in_full<'a>(
         &'a self,
         question: &Question<'_>,
-        client: IpAddr,
+        client: &Client,
         now: Timestamp,
         scratch: &'a mut Scratch,
     ) -> Answer<'a> {
@@ -54,10 +53,10 @@ impl Snapshot {
         scratch.0 = if answer.is_redirect {
             self.redirected(question, client, now)
         } else {
-            self.of_signing(question, path)
+            self.of_signing(question, path).map(|block| (block, 0))
         };
         match &scratch.0 {
-            Some(block) => written(block),
+            Some((block, scope)) => Answer { scope: *scope, ..written(block) },
             None if answer.is_redirect => Answer::bare(Rcode::ServFail),
             None => answer,
         }
@@ -92,8 +91,8 @@ impl Snapshot {
         writer.finish(Rcode::NoError, true).ok()
     }
 
-    /// Writes the answer to a question below a redirected name; none when it fits no message.
-    fn redirected(&self, question: &Question<'_>, client: IpAddr, now: Timestamp) -> Option<Block> {
+    /// Writes the answer to a question below a redirected name, with its scope; none when it fits no message.
+    fn redirected(&self, question: &Question<'_>, client: &Client, now: Timestamp) -> Option<(Block, u8)> {
         let asked = Name::from_wire(question.name)?;
         let mut writer = Writer::new(Anchor::Exactly(&asked));
         let mut zone = None;
@@ -125,14 +124,15 @@ impl Snapshot {
                 };
                 copy(&mut writer, &name, &answer, is_written)?;
                 let is_whole = answer.rcode != Rcode::ServFail;
-                return writer.finish(answer.rcode, true).ok().filter(|_| is_whole);
+                let block = writer.finish(answer.rcode, true).ok().filter(|_| is_whole)?;
+                return Some((block, answer.scope));
             };
             if !redirects.contains(&path.program) {
                 self.copy_redirect(&mut writer, redirect, &next, client, now)?;
                 redirects.push(path.program);
             }
             let Some(target) = name.substitute(&redirect.owner, &redirect.target) else {
-                return writer.finish(Rcode::YxDomain, true).ok();
+                return Some((writer.finish(Rcode::YxDomain, true).ok()?, 0));
             };
             let data = Rdata::pointing(target.clone());
             writer.record(Section::Answer, Owner::Name(&name), rtype::CNAME, redirect.ttl, &data);
@@ -144,7 +144,7 @@ impl Snapshot {
                 break;
             }
         }
-        writer.finish(Rcode::NoError, true).ok()
+        Some((writer.finish(Rcode::NoError, true).ok()?, 0))
     }
 
     /// Copies a DNAME record, with its signatures if they are wanted, from where it stands as an answer of its own.
@@ -153,7 +153,7 @@ impl Snapshot {
         writer: &mut Writer<'_>,
         redirect: &Redirect,
         question: &Question<'_>,
-        client: IpAddr,
+        client: &Client,
         now: Timestamp,
     ) -> Option<()> {
         let owner = &redirect.owner;

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use koinon_types::names::{Record, RecordRef};
 
 use super::answer::Answer;
-use super::{Kind, Program, ProgramId, Snapshot};
+use super::{Kind, Path, Program, ProgramId, Snapshot};
 use crate::wire::rtype;
 
 /// Sets of counters. A machine with more cores than this shares the last one, and counts a little too few.
@@ -122,7 +122,11 @@ impl Snapshot {
         let is_idle = sets.is_empty() && self.carried.is_empty();
         let programs: &[Program] = if is_idle { &[] } else { &self.programs[..] };
         programs.iter().enumerate().filter_map(move |(number, program)| {
+            // One that sends clients to others is counted with those.
             let Kind::Weighted { choice, first } = program.kind else { return None };
+            if program.leaves.is_some() {
+                return None;
+            }
             let first = first as usize;
             let variants = first..first + self.choices[choice as usize].n_variants();
             let is_counted = |set: &&[AtomicU64]| {
@@ -143,8 +147,12 @@ impl Snapshot {
             let shares = counted.shares()?;
             Some(((&counted.record.source, shares[0].family()), shares))
         });
-        let counted: BTreeMap<(&RecordRef, Family), Vec<Share>> = counted.collect();
-        if counted.is_empty() {
+        // Clients from different places may have different shares of one name.
+        let mut known: BTreeMap<(&RecordRef, Family), Vec<Vec<Share>>> = BTreeMap::new();
+        for (key, shares) in counted {
+            known.entry(key).or_default().push(shares);
+        }
+        if known.is_empty() {
             return;
         }
         let mut carried = BTreeMap::new();
@@ -152,10 +160,11 @@ impl Snapshot {
             let Some(own) = self.share(number) else { continue };
             let Some(record) = self.programs[number as usize].record else { continue };
             let key = (&self.table.records[record as usize].source, own[0].family());
-            let Some(known) = counted.get(&key) else { continue };
             let is_same =
                 |(one, other): (&Share, &Share)| one.address == other.address && one.weight == other.weight;
-            if known.len() == own.len() && known.iter().zip(&own).all(is_same) {
+            let is_own =
+                |known: &&Vec<Share>| known.len() == own.len() && known.iter().zip(&own).all(is_same);
+            if let Some(known) = known.get(&key).and_then(|known| known.iter().find(is_own)) {
                 carried.insert(number, known.iter().map(|share| share.n_answers).collect());
             }
         }
@@ -166,7 +175,7 @@ impl Snapshot {
     ///
     /// Shape: not empty.
     fn share(&self, number: ProgramId) -> Option<Vec<Share>> {
-        let Program { kind: Kind::Weighted { choice, first }, record: Some(_) } =
+        let Program { kind: Kind::Weighted { choice, first }, record: Some(_), leaves: None } =
             self.programs[number as usize]
         else {
             return None;
@@ -187,6 +196,24 @@ impl<'a> Counted<'a> {
     /// Whose answers these are.
     pub(crate) fn record(&self) -> &'a Record {
         self.record
+    }
+
+    /// Whether the clients that a path stands for get these answers: those from elsewhere may get others of the name.
+    pub(crate) fn is_of(&self, path: Path) -> bool {
+        let Some(routed) = path.routed else { return true };
+        let number = self.snapshot.programs[self.number as usize].record;
+        let view = number.and_then(|number| self.snapshot.records[number as usize].as_ref());
+        let n_leaves = view.map_or(0, |view| view.plan.leaves().len());
+        let forks = self.snapshot.programs.iter().filter(|program| program.record == number);
+        let mut is_of_others = false;
+        for first in forks.filter_map(|program| program.leaves) {
+            let leaves = &self.snapshot.leaves[first as usize..first as usize + n_leaves];
+            if leaves[routed.leaf] == self.number {
+                return true;
+            }
+            is_of_others |= leaves.contains(&self.number);
+        }
+        !is_of_others
     }
 
     /// The shares; none when it does not choose among addresses. Shape: not empty, all of one family.

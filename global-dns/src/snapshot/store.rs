@@ -42,6 +42,8 @@ pub(super) struct Store {
     pub(super) by_type: Vec<(u16, ProgramId)>,
     pub(super) programs: Vec<Program>,
     pub(super) variants: Vec<BlockId>,
+    /// Programs of routed programs; such a program owns a run of them, one per leaf.
+    pub(super) leaves: Vec<ProgramId>,
     pub(super) choices: Vec<Choice>,
     pub(super) blocks: Vec<Stored>,
     pub(super) bytes: Vec<u8>,
@@ -70,6 +72,7 @@ impl Store {
             by_type: Vec::new(),
             programs: Vec::new(),
             variants: Vec::new(),
+            leaves: Vec::new(),
             choices: Vec::new(),
             blocks: Vec::new(),
             bytes: Vec::new(),
@@ -169,6 +172,16 @@ impl Store {
         self.program(Kind::Weighted { choice: number, first }, Some(record))
     }
 
+    /// A program that is one of these, by where its record's plan sends a client.
+    pub(super) fn routed(&mut self, leaves: &[ProgramId], record: u32) -> ProgramId {
+        let first = self.number(self.leaves.len());
+        self.leaves.extend_from_slice(leaves);
+        // What it is for the first leaf stands for it until the client is known.
+        let kind = leaves.first().map_or(Kind::Fixed(0), |leaf| self.programs[*leaf as usize].kind);
+        self.programs.push(Program { kind, record: Some(record), leaves: Some(first) });
+        self.number(self.programs.len() - 1)
+    }
+
     /// A node with these programs.
     pub(super) fn node(
         &mut self,
@@ -183,7 +196,7 @@ impl Store {
     }
 
     fn program(&mut self, kind: Kind, record: Option<u32>) -> ProgramId {
-        self.programs.push(Program { kind, record });
+        self.programs.push(Program { kind, record, leaves: None });
         self.number(self.programs.len() - 1)
     }
 

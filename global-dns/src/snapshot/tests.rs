@@ -25,6 +25,8 @@ mod counted;
 
 mod rules;
 
+mod subnets;
+
 mod oracle;
 
 pub(crate) mod validator;

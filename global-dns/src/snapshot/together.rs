@@ -4,12 +4,11 @@
 //! names the next. Asked one after the other, every question waits for all of them. Asked together, one stage at a time, the
 //! reads of a stage do not depend on each other, and the processor has them under way at once.
 
-use std::hint::black_box;
-use std::net::IpAddr;
-
 use koinon_model::time::Timestamp;
+use std::hint::black_box;
 
 use super::answer::{Answer, How, Question};
+use super::client::Client;
 use super::index::NodeId;
 use super::shares::VariantId;
 use super::{Below, BlockId, Kind, Node, ProgramId, Snapshot};
@@ -28,6 +27,7 @@ struct Walk {
     node: Node,
     program: ProgramId,
     kind: Kind,
+    scope: u8,
     point: u64,
     block: BlockId,
     variant: VariantId,
@@ -42,6 +42,7 @@ impl Walk {
         node: Node { zone: 0, first: 0, n_types: 0, otherwise: 0, below: Below::Program(0) },
         program: 0,
         kind: Kind::Fixed(0),
+        scope: 0,
         point: 0,
         block: 0,
         variant: VariantId::NONE,
@@ -54,7 +55,7 @@ impl Snapshot {
     /// Shape: one answer per question, in their order, at the front of `answers`.
     pub(crate) fn answer_all<'a>(
         &'a self,
-        asked: &[(Question<'_>, IpAddr)],
+        asked: &[(Question<'_>, Client)],
         now: Timestamp,
         answers: &mut [Answer<'a>; TOGETHER_MAX],
     ) {
@@ -65,7 +66,8 @@ impl Snapshot {
         for ((walk, (question, _)), answer) in walks.iter().zip(asked).zip(answers) {
             *answer = match walk.found {
                 Some(found) => {
-                    Answer { variant: walk.variant, ..self.block_for(walk.block, question, found) }
+                    let block = self.block_for(walk.block, question, found);
+                    Answer { variant: walk.variant, scope: walk.scope, ..block }
                 }
                 None => self.refusal(),
             };
@@ -75,7 +77,7 @@ impl Snapshot {
     }
 
     /// Finds the program of each question.
-    fn find_all(&self, walks: &mut [Walk], asked: &[(Question<'_>, IpAddr)]) {
+    fn find_all(&self, walks: &mut [Walk], asked: &[(Question<'_>, Client)]) {
         for (walk, (question, _)) in walks.iter_mut().zip(asked) {
             walk.hash = self.index.hash(question.name);
         }
@@ -104,13 +106,21 @@ impl Snapshot {
     }
 
     /// Chooses the block of each question whose name was found.
-    fn choose_all(&self, walks: &mut [Walk], asked: &[(Question<'_>, IpAddr)], now: Timestamp) {
-        for walk in walks.iter_mut().filter(|walk| walk.found.is_some()) {
-            walk.kind = self.programs[walk.program as usize].kind;
+    fn choose_all(&self, walks: &mut [Walk], asked: &[(Question<'_>, Client)], now: Timestamp) {
+        let is_found = |(walk, _): &(&mut Walk, _)| walk.found.is_some();
+        for (walk, (_, client)) in walks.iter_mut().zip(asked).filter(is_found) {
+            let program = &self.programs[walk.program as usize];
+            walk.kind = program.kind;
+            if program.leaves.is_some()
+                && let Some((program, routed)) = self.route(walk.program, client)
+            {
+                walk.kind = self.programs[program as usize].kind;
+                walk.scope = routed.scope;
+            }
         }
         for (walk, (_, client)) in walks.iter_mut().zip(asked) {
             if let Kind::Weighted { choice, .. } = walk.kind {
-                walk.point = self.choices[choice as usize].point(*client, now);
+                walk.point = self.choices[choice as usize].point(client.site(walk.scope), now);
             }
         }
         for walk in &mut *walks {

@@ -21,6 +21,9 @@ pub(crate) struct NamesArgs {
     /// Only count what --dns-rate-limit would cut or withhold
     #[arg(long)]
     pub(crate) dns_rate_limit_dry_run: bool,
+    /// Location database in the MaxMind DB format (GeoLite2, GeoIP2 or compatible), read again when it changes; may be given several times
+    #[arg(long = "geo-db", value_name = "FILE")]
+    pub(crate) geo_dbs: Vec<PathBuf>,
     /// File with the 32 bytes that cookies are made with, the same on every server of the names (default: drawn once, in the data folder)
     #[arg(long, value_name = "FILE")]
     pub(crate) cookie_secret: Option<PathBuf>,

@@ -21,6 +21,8 @@ pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
     /// How answers over UDP are limited, if they are.
     pub(crate) limit: Option<Limit>,
+    /// Location databases.
+    pub(crate) geo_dbs: Vec<PathBuf>,
     /// What cookies are made with; none draws it and keeps it.
     pub(crate) cookie_secret: Option<PathBuf>,
     /// Over which encrypted transports.
@@ -33,6 +35,7 @@ impl From<NamesArgs> for Serving {
         Self {
             listen: args.dns_listen,
             limit: (limit.per_second > 0).then_some(limit),
+            geo_dbs: args.geo_dbs,
             cookie_secret: args.cookie_secret,
             secure: args.secure,
         }
@@ -66,6 +69,7 @@ pub(super) fn config(serving: &Serving, name: &str, data_dir: PathBuf) -> anyhow
         limit: serving.limit,
         seed: seed(),
         secure: secure(&serving.secure)?,
+        geo_dbs: serving.geo_dbs.clone(),
         data_dir: Some(data_dir),
     })
 }

@@ -84,7 +84,7 @@ pub(crate) async fn start(settings: Settings) -> anyhow::Result<Running> {
     let (stop, stopped) = watch::channel(false);
     let config = dns::config(&serving, &node, data_dir).context("--node")?;
     let mut running = serve::start(config, follow, probe_sender, answer_sender, stopped)
-        .context("serve names; choose another address with --dns-listen")?;
+        .context("serve names; choose another address with --dns-listen, or other files with --geo-db")?;
     let (address, secure) = (running.address(), running.secure().clone());
     let (snapshots, updates) = (running.snapshots(), running.updates());
     let (mut server, mut links) = (JoinSet::new(), JoinSet::new());

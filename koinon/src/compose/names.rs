@@ -1,16 +1,13 @@
 //! The DNS server of the host, and what other nodes and people ask of it: the table down, reports up, an answer explained.
 
 use std::future::ready;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
-use koinon_api_server::request::Query;
 use koinon_api_server::{Grant, Page, Visit};
 use koinon_controllers::names;
 use koinon_controllers::updates::Request;
-use koinon_dns::explain::explain;
 use koinon_dns::serve::{self, Running};
 use koinon_machinery::status::Status;
 use koinon_model::time::Timestamp;
@@ -21,12 +18,10 @@ use tokio::sync::{mpsc, watch};
 
 use super::dns;
 use super::host::Settings;
+use super::resolve;
 use super::table_page;
 use super::updates::{Intake, UPDATES};
 use super::{guard, history};
-
-/// Where an answer is explained.
-const RESOLVE: &str = "/koinon/resolve";
 
 /// Where nodes report.
 pub(super) const REPORTS_PATH: &str = "/koinon/reports";
@@ -117,35 +112,15 @@ pub(super) fn start(
         return Ok((ends, None));
     };
     let config = dns::config(serving, VANTAGE, settings.data_dir.clone())?;
-    let mut running = serve::start(config, follow, probe_sender, answer_sender, stop)
-        .context("serve names; choose another address with --dns-listen, or --dns=off")?;
+    let mut running = serve::start(config, follow, probe_sender, answer_sender, stop).context(
+        "serve names; choose another address with --dns-listen, other files with --geo-db, or --dns=off",
+    )?;
     if let Some(requests) = running.updates() {
         // It ends with the server, whose requests it reads.
         tokio::spawn(intake.run(requests));
     }
-    ends.pages.push(resolve_page(&running));
+    ends.pages.push(resolve::page(&running));
     Ok((ends, Some(running)))
-}
-
-/// The page behind `koinon resolve`.
-fn resolve_page(dns: &Running) -> Page {
-    let snapshots = dns.snapshots();
-    let answer = move |query: &Query| {
-        let client: IpAddr = match query.text("client") {
-            "" => IpAddr::from([127, 0, 0, 1]),
-            text => {
-                text.parse().map_err(|_| Status::bad_request(format!("client: {text} is no IP address")))?
-            }
-        };
-        let kind = if query.text("type").is_empty() { "A" } else { query.text("type") };
-        explain(&snapshots(), query.text("name"), kind, client, now())
-            .map_err(|unclear| Status::bad_request(unclear.to_string()))
-    };
-    Page {
-        path: RESOLVE.to_owned(),
-        body_bytes_max: None,
-        answer: Arc::new(move |visit: Visit| Box::pin(ready(answer(&visit.query)))),
-    }
 }
 
 /// Where nodes tell what they see and serve.

@@ -193,6 +193,7 @@ fn a_zone_of_twenty_thousand_names_arrives_whole() {
             secret: CookieSecret::new([1; 32]),
             limit: None,
             seed: [1, 2],
+            geo_dbs: Vec::new(),
             secure: None,
             data_dir: None,
         };
@@ -257,6 +258,7 @@ fn name(number: usize) -> koinon_types::names::Record {
         host: format!("shop-{number}.global.example"),
         zone: "global.example".to_owned(),
         endpoints: [1, 2].map(endpoint).to_vec(),
+        routing: Vec::new(),
         addresses_max: 1,
         ttl: Ttl { stable: 30, unstable: 5 },
         unstable: false,

@@ -269,6 +269,7 @@ impl Served {
             secret: CookieSecret::new([1; 32]),
             limit: None,
             seed: [1, 2],
+            geo_dbs: Vec::new(),
             secure: None,
             data_dir: None,
         };
@@ -352,6 +353,7 @@ fn record(number: usize) -> Record {
         host: host(number),
         zone: APEX.to_owned(),
         endpoints: [6, 2, 2].into_iter().enumerate().map(endpoint).collect(),
+        routing: Vec::new(),
         addresses_max: 1,
         ttl: Ttl { stable: 30, unstable: 5 },
         unstable: false,

@@ -119,6 +119,7 @@ async fn what_a_node_answers_by_its_probes_is_told_of_that_node() {
         at_ms,
         answers: [(record.source.clone(), targets.iter().map(|target| (*target).clone()).collect())].into(),
         refused,
+        blind: std::collections::BTreeSet::new(),
     };
     // Its status tells when the first report was looked at.
     let refused = [(record.host.clone(), "a test".to_owned())].into();

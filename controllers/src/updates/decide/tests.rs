@@ -48,6 +48,7 @@ fn shop() -> Record {
         host: "shop.eu.example".into(),
         zone: "example".into(),
         endpoints: vec![endpoint],
+        routing: Vec::new(),
         addresses_max: 1,
         ttl: Ttl { stable: 30, unstable: 5 },
         unstable: false,

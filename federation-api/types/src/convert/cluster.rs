@@ -4,6 +4,7 @@ use koinon_machinery::time;
 use koinon_machinery::validate::{FieldError, format};
 use koinon_model::cluster::{Apis, Capacity, Cluster, Resources, State};
 use koinon_model::labels::Labels;
+use koinon_model::location::{self, Coordinates, InvalidDegrees};
 use koinon_model::quantity::Quantity;
 use koinon_model::taint::Taint;
 use koinon_model::time::Timestamp;
@@ -29,6 +30,7 @@ pub fn cluster(object: &Value) -> Result<Cluster, Invalid> {
     for (field, value) in [("provider", &spec.provider), ("region", &spec.region), ("zone", &spec.zone)] {
         name::complain(format::label_value(value), value, &format!("spec.{field}"), &mut errors);
     }
+    let coordinates = spec.location.as_ref().and_then(|wire| coordinates(wire, &mut errors));
     let Some(cluster_name) = cluster_name.filter(|_| errors.is_empty()) else { return Err(errors) };
     let given = |text: String| (!text.is_empty()).then_some(text);
     let cluster = Cluster {
@@ -37,12 +39,25 @@ pub fn cluster(object: &Value) -> Result<Cluster, Invalid> {
         provider: given(spec.provider),
         region: given(spec.region),
         zone: given(spec.zone),
+        coordinates,
         taints: spec.taints.iter().chain(&status.taints).map(taint).collect(),
         apis: apis(&status.api_enablements),
         capacity: capacity(status.capacity.as_ref()),
         state: if meta.deletion_timestamp.is_some() { State::Leaving } else { State::Joined },
     };
     unless(errors, cluster)
+}
+
+fn coordinates(wire: &v1alpha1::Location, errors: &mut Vec<FieldError>) -> Option<Coordinates> {
+    let mut read = |text: &str, field: &str, read: fn(&str) -> Result<i32, InvalidDegrees>| {
+        let complain = |error: InvalidDegrees| {
+            errors.push(FieldError::invalid(format!("spec.location.{field}"), text, error.to_string()));
+        };
+        read(text).map_err(complain).ok()
+    };
+    let latitude = read(&wire.latitude, "latitude", location::latitude);
+    let longitude = read(&wire.longitude, "longitude", location::longitude);
+    Coordinates::from_millionths(latitude?, longitude?)
 }
 
 fn check_connection(wire: &v1alpha1::Connection, errors: &mut Vec<FieldError>) {

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use koinon_machinery::validate::FieldError;
 use koinon_model::name::ClusterName;
-use koinon_model::served_name::{Host, WeightSource};
-use koinon_model::weight::Weight;
+use koinon_model::served_name::Host;
 use serde_json::Value;
 
 use super::health::{CheckedForced, CheckedHealth, forced, health};
+use super::routing::{CheckedRouting, routing};
 use super::zone::address;
 use super::{Invalid, name, parts, seconds, unless};
 use crate::names::{RecordRef, Target, Ttl};
@@ -23,8 +23,8 @@ pub struct CheckedRecord {
     pub host: Host,
     /// What stands behind it.
     pub endpoints: EndpointSource,
-    /// How clusters are weighed against each other; none for written addresses without weights, which are equal.
-    pub weights: Option<WeightSource>,
+    /// How one is chosen.
+    pub routing: CheckedRouting,
     /// Addresses per answer, at least 1.
     pub addresses_max: u8,
     /// Time to live.
@@ -61,7 +61,7 @@ pub fn global_record(object: &Value) -> Result<CheckedRecord, Invalid> {
     let mut errors = Vec::new();
     let host = name::host(&spec.host, "spec.host", &mut errors);
     let endpoints = endpoints(&spec.endpoints, &mut errors);
-    let weights = weights(&spec.routing, endpoints.as_ref(), &mut errors);
+    let routing = routing(&spec.routing, endpoints.as_ref(), &mut errors);
     let ttl = ttl(&spec.ttl_seconds, &mut errors);
     let health = health(&spec.health, &mut errors);
     let forced = forced(&spec.forced, endpoints.as_ref(), &mut errors);
@@ -70,7 +70,7 @@ pub fn global_record(object: &Value) -> Result<CheckedRecord, Invalid> {
         source: RecordRef { namespace: meta.namespace, name: meta.name },
         host,
         endpoints,
-        weights,
+        routing,
         addresses_max: u8::try_from(spec.answer.max_addresses.clamp(1, 16)).unwrap_or(1),
         ttl,
         health,
@@ -136,53 +136,6 @@ fn addresses(
         }
     }
     endpoints
-}
-
-fn weights(
-    wire: &[v1alpha1::Route],
-    source: Option<&EndpointSource>,
-    errors: &mut Vec<FieldError>,
-) -> Option<WeightSource> {
-    let written = matches!(source, Some(EndpointSource::Addresses(_)));
-    let Some(route) = wire.first() else { return (!written).then_some(WeightSource::ReadyReplicas) };
-    if wire.len() > 1 {
-        errors.push(FieldError::too_many("spec.routing", wire.len(), 1));
-    }
-    let path = "spec.routing[0].weighted";
-    let from = route.weighted.from;
-    let mut fixed = BTreeMap::new();
-    for (cluster, weight) in &route.weighted.weights {
-        let at = format!("{path}.weights[{cluster}]");
-        let cluster = name::cluster(cluster, &at, errors);
-        match (cluster, Weight::try_from(*weight)) {
-            (Some(cluster), Ok(weight)) => drop(fixed.insert(cluster, weight)),
-            (_, Err(_)) => errors.push(FieldError::invalid(at, *weight, "must be between 0 and 1000000")),
-            (None, Ok(_)) => {}
-        }
-    }
-    match from {
-        v1alpha1::WeightSource::Static if route.weighted.weights.is_empty() => {
-            let accepted = "cluster names with their weights, with from Static";
-            errors.push(FieldError::required(format!("{path}.weights"), accepted));
-        }
-        v1alpha1::WeightSource::Replicas | v1alpha1::WeightSource::Placement
-            if !route.weighted.weights.is_empty() =>
-        {
-            errors.push(FieldError::forbidden(format!("{path}.weights"), "only with from Static"));
-        }
-        v1alpha1::WeightSource::Replicas | v1alpha1::WeightSource::Placement if written => {
-            let accepted = "Static; written addresses have no replicas";
-            errors.push(FieldError::invalid(format!("{path}.from"), format!("{from:?}"), accepted));
-        }
-        v1alpha1::WeightSource::Static
-        | v1alpha1::WeightSource::Replicas
-        | v1alpha1::WeightSource::Placement => {}
-    }
-    Some(match from {
-        v1alpha1::WeightSource::Replicas => WeightSource::ReadyReplicas,
-        v1alpha1::WeightSource::Placement => WeightSource::Placement,
-        v1alpha1::WeightSource::Static => WeightSource::Static(fixed),
-    })
 }
 
 fn ttl(wire: &v1alpha1::TtlSeconds, errors: &mut Vec<FieldError>) -> Ttl {

@@ -175,6 +175,16 @@ impl Network {
         }
     }
 
+    /// The lowest address.
+    pub fn first(self) -> IpAddr {
+        self.first
+    }
+
+    /// How many bits its addresses share.
+    pub fn n_bits(self) -> u8 {
+        self.n_bits
+    }
+
     /// Ones where addresses have to agree, counted from the first of 128 bits.
     fn mask(self) -> u128 {
         u128::MAX.checked_shl(128 - u32::from(self.n_bits)).unwrap_or(0)

@@ -22,6 +22,10 @@ pub struct ClusterSpec {
     /// The zone it is in.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub zone: String,
+    /// Where on the earth it is, for names that are answered by the nearest cluster. Default: where its region is, if it is
+    /// one of a large cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
     /// What keeps workloads away from it unless they tolerate it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["key", "effect"]))]
@@ -30,6 +34,16 @@ pub struct ClusterSpec {
     pub health: HealthSettings,
     /// What becomes of our objects in it when this Cluster is deleted.
     pub on_unjoin: OnUnjoin,
+}
+
+/// A point on the earth, in decimal degrees.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Location {
+    /// North of the equator: "50.11".
+    pub latitude: String,
+    /// East of Greenwich: "8.68".
+    pub longitude: String,
 }
 
 /// How a member is reached.

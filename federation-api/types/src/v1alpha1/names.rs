@@ -4,6 +4,7 @@ mod catalog;
 mod dnssec;
 mod health;
 mod record;
+mod routing;
 mod updates;
 mod zone;
 
@@ -16,7 +17,10 @@ pub use health::{
 };
 pub use record::{
     AddressEndpoint, Answer, EndpointStatus, Endpoints, GlobalRecordSpec, GlobalRecordStatus, ObjectEndpoint,
-    Route, TtlSeconds, WeightSource, Weighted,
+    TtlSeconds,
+};
+pub use routing::{
+    Failover as RecordFailover, FailoverGroup, Geo, GeoRule, Nearest, Route, WeightSource, Weighted,
 };
 pub use updates::{Updater, Updates};
 pub use zone::{

@@ -41,8 +41,14 @@ fn reads_a_question_with_its_case_and_edns() {
     let Reading::Asked(head, asked) = read(&packet) else { panic!("not a question") };
     assert_eq!(asked, Asked { name: NAME, rtype: 28 });
     assert_eq!(head.question, question(28, 1));
-    let wanted =
-        Edns { payload: 4096, dnssec_ok: true, cookie: None, wants_nsid: true, wants_keepalive: false };
+    let wanted = Edns {
+        payload: 4096,
+        dnssec_ok: true,
+        cookie: None,
+        wants_nsid: true,
+        wants_keepalive: false,
+        subnet: None,
+    };
     assert_eq!(head.edns, Some(wanted));
 }
 

@@ -251,6 +251,7 @@ fn then(before: &(Snapshot, Archive), generation: u64, lines: &str) -> (Snapshot
         verdicts: &verdicts,
         last_good: &last_good,
         before: before_versions,
+        atlas: &Arc::default(),
         generation,
         seed: [1, 2],
         now: NOW,

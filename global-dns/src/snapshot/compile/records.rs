@@ -61,19 +61,18 @@ impl Compiler<'_> {
             return self.no_data(context, id);
         };
         let global = Global { id, number, record, view };
-        let answered: Vec<&Endpoint> = view.answered(record).map(|(_, endpoint)| endpoint).collect();
-        if answered.iter().any(|endpoint| matches!(endpoint.target, Target::Hostname(_))) {
+        let leaves: Vec<Vec<&Endpoint>> =
+            view.plan.leaves().iter().map(|leaf| of_places(record, leaf)).collect();
+        if leaves.iter().any(|leaf| has_alias(leaf)) {
             for asked in [rtype::A, rtype::AAAA, rtype::ANY] {
-                let picks = joint_picks(&answered, Some(asked));
-                by_type.push((asked, self.weighted(context, global, Some(asked), &picks)));
+                by_type.push((asked, self.routed(context, global, Some(asked), &leaves)));
             }
-            return self.weighted(context, global, None, &joint_picks(&answered, None));
+            return self.routed(context, global, None, &leaves);
         }
         let may_alias = self.may_alias(id);
         for asked in FAMILIES {
             if may_alias || record.endpoints.iter().any(|endpoint| is_of(endpoint, asked)) {
-                let picks = family_picks(record, &answered, asked);
-                by_type.push((asked, self.weighted(context, global, Some(asked), &picks)));
+                by_type.push((asked, self.routed(context, global, Some(asked), &leaves)));
             }
         }
         if may_alias && self.signer(context.zone).is_some() {
@@ -83,7 +82,31 @@ impl Compiler<'_> {
         self.no_data(context, id)
     }
 
-    /// The program for a type of a global name, or for those that have none of their own.
+    /// The program for a type of a global name, or for those that have none of their own: it answers each client with the picks of
+    /// its leaf. Where all leaves have the same, no client matters.
+    fn routed(
+        &mut self,
+        context: &Context<'_>,
+        global: Global<'_>,
+        asked: Option<u16>,
+        leaves: &[Vec<&Endpoint>],
+    ) -> ProgramId {
+        let mut known: Vec<(Vec<Pick>, ProgramId)> = Vec::new();
+        let mut programs = Vec::new();
+        for leaf in leaves {
+            let picks = picks(global.record, leaf, asked);
+            let same = known.iter().find(|(other, _)| *other == picks).map(|(_, program)| *program);
+            let program = same.unwrap_or_else(|| self.weighted(context, global, asked, &picks));
+            programs.push(program);
+            known.push((picks, program));
+        }
+        match programs.as_slice() {
+            [one, rest @ ..] if rest.iter().all(|other| other == one) => *one,
+            programs => self.store.routed(programs, global.number as u32),
+        }
+    }
+
+    /// The program that answers one leaf.
     fn weighted(
         &mut self,
         context: &Context<'_>,
@@ -144,6 +167,26 @@ impl Compiler<'_> {
                 Say::Something => any(writer, place, ANY_TTL.min(ttl)),
             }
         })
+    }
+}
+
+fn of_places<'a>(record: &'a Record, places: &[usize]) -> Vec<&'a Endpoint> {
+    places.iter().map(|&at| &record.endpoints[at]).collect()
+}
+
+fn has_alias(endpoints: &[&Endpoint]) -> bool {
+    endpoints.iter().any(|endpoint| matches!(endpoint.target, Target::Hostname(_)))
+}
+
+/// The variants with which these endpoints answer a type; none stands for the types that have no data.
+fn picks(record: &Record, endpoints: &[&Endpoint], asked: Option<u16>) -> Vec<Pick> {
+    if has_alias(endpoints) {
+        return joint_picks(endpoints, asked);
+    }
+    match asked {
+        Some(family) if FAMILIES.contains(&family) => family_picks(record, endpoints, family),
+        Some(rtype::ANY) if !endpoints.is_empty() => vec![Pick { weight: 1, say: Say::Something }],
+        Some(_) | None => vec![Pick { weight: 1, say: Say::NoData }],
     }
 }
 

@@ -64,7 +64,7 @@ fn what_clients_got_comes_near_what_was_wanted() {
     };
     assert_eq!((a.as_str(), b.as_str(), n_heavy + n_light), ("192.0.2.1", "192.0.2.2", 600));
     assert!((537..=543).contains(n_heavy), "{n_heavy} of 600");
-    let told = explain(&snapshot, "shop.example", "A", CLIENT, Timestamp::from_seconds(0)).unwrap();
+    let told = explain(&snapshot, "shop.example", "A", &CLIENT.into(), Timestamp::from_seconds(0)).unwrap();
     let share = &told["endpoints"][1]["share"];
     assert_eq!((share["wantedPercent"].as_f64(), share["answersCountAll"].as_u64()), (Some(10.0), Some(600)));
     assert_eq!(share["answersCount"].as_u64(), Some(*n_light), "explaining counts nothing");

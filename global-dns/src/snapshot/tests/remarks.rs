@@ -64,6 +64,7 @@ fn a_refusal_says_whether_it_is_for_good() {
         verdicts: &verdicts,
         last_good: &last_good,
         before: &before,
+        atlas: &Arc::default(),
         table: &table,
         generation: 1,
         seed: [1, 2],
@@ -89,7 +90,7 @@ fn the_answer_is_worth_more_than_what_is_said_of_it() {
     let stale = snapshot_with(vec![zone("example", "")], vec![lost(shop())], &Verdicts::new(), &good);
     let name = b"\x04shop\x07example\0";
     let question = Question { name, n_labels: 2, rtype: rtype::A, dnssec_ok: false };
-    let answer = stale.answer(&question, CLIENT, Timestamp::from_seconds(0));
+    let answer = stale.answer(&question, &CLIENT.into(), Timestamp::from_seconds(0));
     let asked = [&name[..], &[0, 1, 0, 1]].concat();
     let edns = Some(Edns {
         payload: 1232,
@@ -97,6 +98,7 @@ fn the_answer_is_worth_more_than_what_is_said_of_it() {
         cookie: None,
         wants_nsid: false,
         wants_keepalive: false,
+        subnet: None,
     });
     let head = Head { id: [0; 2], flags: [0; 2], question: &asked, edns };
     let length = |limit| write(&mut [0; 600], &head, &answer, &Options::default(), limit);

@@ -57,7 +57,7 @@ fn with_options(options: &[u8]) -> Vec<u8> {
 }
 
 /// The options of a response, by code.
-fn options(response: &[u8]) -> Vec<(u16, Vec<u8>)> {
+pub(super) fn options(response: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let message = Message::from_vec(response).unwrap();
     let edns = message.edns.unwrap();
     let each =
@@ -145,8 +145,13 @@ fn what_does_not_fit_a_datagram_sends_the_client_to_tcp() {
 /// The responses of the fast path to a batch, but for those it leaves to the edge.
 pub(super) fn fast(snapshot: &Snapshot, packets: &[Vec<u8>]) -> Vec<Option<Vec<u8>>> {
     let queries: Vec<(&[u8], IpAddr)> = packets.iter().map(|packet| (&packet[..], CLIENT)).collect();
-    let mut out = vec![[0; 1232]; packets.len()];
-    let responses = respond(snapshot, &queries, &speaker(NOW), LANE, None, &mut names(), &mut out);
+    fast_for(snapshot, &queries)
+}
+
+/// The same, for queries from anywhere.
+pub(super) fn fast_for(snapshot: &Snapshot, queries: &[(&[u8], IpAddr)]) -> Vec<Option<Vec<u8>>> {
+    let mut out = vec![[0; 1232]; queries.len()];
+    let responses = respond(snapshot, queries, &speaker(NOW), LANE, None, &mut names(), &mut out);
     let told = responses.iter().zip(&out).map(|(response, out)| match *response {
         Response::Ready { length, .. } => Some(out[..length].to_vec()),
         Response::Left | Response::Withheld => None,

@@ -26,6 +26,7 @@ fn build_at(
         verdicts: &verdicts,
         last_good: &last_good,
         before,
+        atlas: &Arc::default(),
         generation,
         seed: [11, 13],
         now,

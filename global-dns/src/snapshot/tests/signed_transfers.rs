@@ -53,6 +53,7 @@ fn build_at(
         verdicts: &verdicts,
         last_good: &last_good,
         before,
+        atlas: &Arc::default(),
         generation,
         seed: [1, 2],
         now,

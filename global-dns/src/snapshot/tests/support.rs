@@ -21,6 +21,7 @@ use crate::cookies::{CookieSecret, Keys};
 use crate::edge::desk::Desk;
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::edge::update::Courier;
+use crate::geo::Atlas;
 use crate::history::Archive;
 use crate::metrics::Metrics;
 use crate::node::{Node, Nsid, Speaker};
@@ -79,6 +80,7 @@ pub(crate) fn record(host: &str, endpoints: &[(&str, &str, u32)]) -> Record {
         host: host.to_owned(),
         zone: String::new(),
         endpoints: endpoints.iter().map(endpoint).collect(),
+        routing: Vec::new(),
         addresses_max: 1,
         ttl: Ttl { stable: 30, unstable: 5 },
         unstable: false,
@@ -115,12 +117,23 @@ pub(crate) fn snapshot_with(
     last_good: &LastGood,
 ) -> Snapshot {
     let table = table(zones, records);
+    build_table(&table, verdicts, last_good, &Arc::default())
+}
+
+/// A snapshot of a table, with what there is beside it.
+pub(crate) fn build_table(
+    table: &Arc<NameTable>,
+    verdicts: &Verdicts,
+    last_good: &LastGood,
+    atlas: &Arc<Atlas>,
+) -> Snapshot {
     let before = Versions::new();
     let input = Input {
-        table: &table,
+        table,
         verdicts,
         last_good,
         before: &before,
+        atlas,
         generation: 7,
         seed: [11, 13],
         now: NOW,

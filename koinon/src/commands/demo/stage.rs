@@ -80,6 +80,7 @@ impl Stage {
             serving: Some(Serving {
                 listen: free_or_any(DNS),
                 limit: None,
+                geo_dbs: Vec::new(),
                 cookie_secret: None,
                 secure: SecureArgs::default(),
             }),

@@ -2,13 +2,15 @@
 
 use std::num::NonZeroU32;
 
+use koinon_model::served_name::WeightSource;
 use serde_json::{Value, json};
 
 use super::{check, valid};
 use crate::convert::{
-    CheckedDnssec, CheckedKeys, CheckedPeer, CheckedTarget, CheckedTransfer, CheckedUpdater, dns_zone,
+    CheckedDnssec, CheckedKeys, CheckedPeer, CheckedStep, CheckedTarget, CheckedTransfer, CheckedUpdater,
+    dns_zone, global_record,
 };
-use crate::names::{Network, UpdateNames};
+use crate::names::{Geo, GeoRule, Network, UpdateNames};
 use crate::v1alpha1::SecretRef;
 
 #[test]
@@ -197,7 +199,7 @@ fn every_mistake_in_a_record_names_its_field() {
             "spec.routing[0].weighted.from",
             "Static",
         ),
-        (kind, "/routing/0/geo", json!({}), "spec.routing[0].geo", "unknown field"),
+        (kind, "/routing/0/latency", json!({}), "spec.routing[0].latency", "unknown field"),
         (
             kind,
             "/routing/0/weighted/from",
@@ -337,4 +339,98 @@ fn who_may_update_a_zone_is_told_in_absolute_names_and_numbers() {
     let some = CheckedUpdater { key: secret.clone(), network: None, names, types: vec![16, 65400] };
     let all = CheckedUpdater { key: secret, network, names: Vec::new(), types: Vec::new() };
     assert_eq!(told.updates, [some, all]);
+}
+
+#[test]
+fn every_mistake_in_a_routing_chain_names_its_field() {
+    let rule = json!({"continents": ["EU"], "clusters": ["a"]});
+    let weighted = json!({"weighted": {"from": "Replicas"}});
+    let geo = |field: &str, value: Value| {
+        let mut rule = rule.clone();
+        rule[field] = value;
+        json!([{"geo": {"rules": [rule]}}])
+    };
+    let many = |n: usize| (0..n).map(|_| rule.clone()).collect::<Vec<_>>();
+    let ranges: Vec<String> = (0..1001).map(|n| format!("10.{}.{}.0/24", n / 256, n % 256)).collect();
+    let rows = [
+        (json!([{}]), "spec.routing[0]", "one of geo, failover or weighted"),
+        (
+            json!([{"geo": {"nearest": {}}, "failover": {"groups": []}}]),
+            "spec.routing[0]",
+            "only one of geo, failover and weighted",
+        ),
+        (json!([weighted, {"geo": {"nearest": {}}}]), "spec.routing[0].weighted", "last step"),
+        (
+            json!([{"weighted": {"from": "Capacity", "maxChangePerMinute": "0%"}}]),
+            "spec.routing[0].weighted.maxChangePerMinute",
+            "from 1% to 100%",
+        ),
+        (json!([{"geo": {}}]), "spec.routing[0].geo", "rules, or nearest"),
+        (json!([{"geo": {"nearest": {}, "rules": [rule]}}]), "spec.routing[0].geo.nearest", "only one of"),
+        (
+            json!([{"geo": {"nearest": {}, "default": ["a"]}}]),
+            "spec.routing[0].geo.default",
+            "only with rules",
+        ),
+        (
+            json!([{"geo": {"rules": [{"clusters": ["a"]}]}}]),
+            "spec.routing[0].geo.rules[0]",
+            "at least one of",
+        ),
+        (geo("clusters", json!([])), "spec.routing[0].geo.rules[0].clusters", "the clusters that answer"),
+        (geo("clusters", json!(["A b"])), "spec.routing[0].geo.rules[0].clusters[0]", "must name a Cluster"),
+        (geo("countries", json!(["de"])), "spec.routing[0].geo.rules[0].countries[0]", "ISO 3166-1"),
+        (geo("countries", json!(["DEU"])), "spec.routing[0].geo.rules[0].countries[0]", "ISO 3166-1"),
+        (geo("regions", json!(["US-CA", "CA"])), "spec.routing[0].geo.rules[0].regions[1]", "ISO 3166-2"),
+        (geo("continents", json!(["UE"])), "spec.routing[0].geo.rules[0].continents[0]", "one of AF"),
+        (geo("asns", json!([-1])), "spec.routing[0].geo.rules[0].asns[0]", "4294967295"),
+        (
+            geo("cidrs", json!(["10.1.0.0/8"])),
+            "spec.routing[0].geo.rules[0].cidrs[0]",
+            "written with its first",
+        ),
+        (geo("cidrs", json!(ranges)), "spec.routing", "at most 1000 cidrs"),
+        (json!([{"geo": {"rules": many(129)}}]), "spec.routing", "at most 128 rules"),
+        (json!([{"failover": {"groups": []}}]), "spec.routing[0].failover.groups", "the first choice first"),
+        (
+            json!([{"failover": {"groups": [{"clusters": []}]}}]),
+            "spec.routing[0].failover.groups[0].clusters",
+            "at least one cluster",
+        ),
+        (
+            json!([{"failover": {"groups": [{"clusters": ["a"]}, {"clusters": ["b", "a"]}]}}]),
+            "spec.routing[0].failover.groups[1].clusters[0]",
+            "Duplicate value",
+        ),
+        (Value::from(vec![json!({"geo": {"nearest": {}}}); 9]), "spec.routing", "at most 8 items"),
+    ];
+    check(rows.map(|(value, field, words)| ("GlobalRecord", "/routing", value, field, words)).to_vec());
+}
+
+#[test]
+fn a_routing_chain_is_read_in_its_order() {
+    let mut object = valid("GlobalRecord");
+    object["spec"]["routing"] = json!([
+        {"geo": {"rules": [{"countries": ["DE"], "cidrs": ["192.0.2.0/24"], "clusters": ["b", "a"]}], "default": ["c"]}},
+        {"failover": {"groups": [{"clusters": ["a"]}, {"clusters": ["b", "c"]}]}},
+        {"geo": {"nearest": {}}},
+        {"weighted": {"from": "Placement", "maxChangePerMinute": "10%"}},
+    ]);
+    let routing = global_record(&object).expect("valid").routing;
+    assert_eq!((routing.weights, routing.change_percent_max), (Some(WeightSource::Placement), Some(10)));
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let rule = GeoRule {
+        countries: texts(&["DE"]),
+        networks: vec!["192.0.2.0/24".parse().unwrap()],
+        clusters: texts(&["a", "b"]),
+        ..GeoRule::default()
+    };
+    assert_eq!(
+        routing.steps,
+        [
+            CheckedStep::Geo(Geo { rules: vec![rule], default: texts(&["c"]) }),
+            CheckedStep::Failover(vec![texts(&["a"]), texts(&["b", "c"])]),
+            CheckedStep::Nearest,
+        ]
+    );
 }

@@ -1,11 +1,10 @@
 //! `GlobalRecord`: one global name and what stands behind it.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::health::{DampingStatus, ForcedEndpoint, ForcedState, ForcedStatus, RampStatus, RecordHealth};
+use super::routing::Route;
 use crate::v1alpha1::meta::Condition;
 
 /// One global name and what stands behind it.
@@ -16,7 +15,8 @@ pub struct GlobalRecordSpec {
     pub host: String,
     /// What stands behind it: exactly one of the fields.
     pub endpoints: Endpoints,
-    /// How one is chosen. Default: weighted by ready replicas, or equally for addresses.
+    /// How one is chosen: steps that narrow the clusters in order, weights last. Default: weighted by ready replicas,
+    /// or equally for addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "atomic"))]
     pub routing: Vec<Route>,
@@ -72,38 +72,6 @@ pub struct AddressEndpoint {
     /// A name that is answered as an alias, instead of addresses.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hostname: String,
-}
-
-/// One step of choosing an endpoint.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Route {
-    /// Clusters are answered in proportion to a weight.
-    pub weighted: Weighted,
-}
-
-/// Where weights come from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Weighted {
-    /// Replicas takes ready replicas, Placement the replicas decided, Static the weights written here.
-    pub from: WeightSource,
-    /// Cluster to weight, for Static; clusters not named weigh 0.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("x-kubernetes-map-type" = "granular"))]
-    pub weights: BTreeMap<String, i64>,
-}
-
-/// Where weights come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum WeightSource {
-    /// Ready replicas of the workloads that the Service selects.
-    #[default]
-    Replicas,
-    /// Replicas as decided.
-    Placement,
-    /// As written.
-    Static,
 }
 
 /// What an answer holds.
