@@ -123,15 +123,7 @@ pub fn start(
     let (follower, followed) = watch::channel(0);
     let courier = Courier::new(requests, Arc::clone(&snapshot), swapped.clone(), followed.clone());
     let metrics = Metrics::new();
-    let mut running = Running {
-        address,
-        secure: doors.as_ref().map(Doors::addresses).unwrap_or_default(),
-        snapshot: Arc::clone(&snapshot),
-        stop_threads: Arc::default(),
-        threads: Vec::new(),
-        updates: Some(updates),
-        tasks: JoinSet::new(),
-    };
+    let mut running = Running::new(address, doors.as_ref(), &snapshot, updates);
     for (number, socket) in udp.into_iter().enumerate() {
         running.answer(Worker {
             socket: Arc::new(socket),
@@ -206,6 +198,23 @@ fn failed(address: SocketAddr, transport: &'static str, source: std::io::Error) 
 // === impl Running ===
 
 impl Running {
+    fn new(
+        address: SocketAddr,
+        doors: Option<&Doors>,
+        snapshot: &Arc<ArcSwap<Snapshot>>,
+        updates: mpsc::Receiver<UpdateRequest>,
+    ) -> Self {
+        Self {
+            address,
+            secure: doors.map(Doors::addresses).unwrap_or_default(),
+            snapshot: Arc::clone(snapshot),
+            stop_threads: Arc::default(),
+            threads: Vec::new(),
+            updates: Some(updates),
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
