@@ -20,7 +20,7 @@ mod schedule;
 
 mod signatures;
 
-pub use key::{DigestType, InvalidKey, dnskey, ds, key_tag};
+pub use key::InvalidKey;
 pub(crate) use key::{Keyring, Signer, apex_sets};
 pub(crate) use nsec::nsec;
 pub use signatures::Signatures;

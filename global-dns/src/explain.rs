@@ -125,7 +125,7 @@ fn told_step(taken: &Taken) -> Value {
 
 fn told_endpoint(endpoint: &Endpoint, view: &EndpointView, is_given: bool, now: Timestamp) -> Value {
     let mut told = json!({
-        "cluster": endpoint.cluster, "address": target(&endpoint.target), "weight": endpoint.weight,
+        "cluster": endpoint.cluster, "address": endpoint.target.to_string(), "weight": endpoint.weight,
         "evidence": evidence(endpoint, view, now),
         "since": Timestamp::from_millis(endpoint.since_ms).to_string(),
         "ageSeconds": now.as_millis().saturating_sub(endpoint.since_ms).max(0) / 1000,
@@ -248,7 +248,7 @@ fn ttl(reason: TtlReason) -> &'static str {
 
 fn exclusion(excluded: Exclusion, state: EndpointState) -> String {
     match (excluded, state) {
-        (Exclusion::Withdrawn(why), _) => format!("{why:?}"),
+        (Exclusion::Withdrawn(why), _) => why.as_str().to_owned(),
         (Exclusion::ProbesFailing, _) => "ProbesFailing".to_owned(),
         (Exclusion::ForcedDown, _) => "ForcedDown".to_owned(),
         (Exclusion::StandingBy, _) => "it stands by: routing keeps others".to_owned(),
@@ -289,17 +289,10 @@ fn forced_words(forced: &Forced, state: EndpointState) -> String {
     let until = forced.until_ms.map(|until| format!(" until {}", Timestamp::from_millis(until)));
     let observed = match state {
         EndpointState::Serving => "Serving".to_owned(),
-        EndpointState::Withdrawn(why) => format!("{why:?}"),
+        EndpointState::Withdrawn(why) => why.as_str().to_owned(),
     };
     let until = until.unwrap_or_default();
     format!("forced {:?}{until}: {} (observed {observed})", forced.state, forced.reason)
-}
-
-fn target(target: &Target) -> String {
-    match target {
-        Target::Ip(ip) => ip.to_string(),
-        Target::Hostname(name) => name.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub mod metrics;
 pub mod fuzz;
 
 pub use cookies::CookieSecret;
-pub use dnssec::{DigestType, InvalidKey, Signatures, dnskey, ds, key_tag};
+pub use dnssec::{InvalidKey, Signatures};
 pub use edge::tls::{Identity, IdentityError};
 pub use fast::BindError;
 pub use limit::Limit;

@@ -13,7 +13,7 @@ mod changes;
 mod log;
 mod nodes;
 
-use koinon_types::names::{EndpointState, Record, Target, Withdrawal};
+use koinon_types::names::{EndpointState, Record};
 use serde::{Deserialize, Serialize};
 
 pub(super) use cause::{Causes, Touched};
@@ -143,11 +143,11 @@ impl Said {
         let ttl = if record.unstable { record.ttl.unstable } else { record.ttl.stable };
         let endpoint = |endpoint: &koinon_types::names::Endpoint| SaidEndpoint {
             cluster: endpoint.cluster.clone(),
-            target: text(&endpoint.target),
+            target: endpoint.target.to_string(),
             weight: endpoint.weight,
             withdrawn: match endpoint.state {
                 EndpointState::Serving => None,
-                EndpointState::Withdrawn(why) => Some(word(why).to_owned()),
+                EndpointState::Withdrawn(why) => Some(why.as_str().to_owned()),
             },
         };
         Self {
@@ -155,23 +155,6 @@ impl Said {
             ttl: Some(ttl),
             endpoints: record.endpoints.iter().map(endpoint).collect(),
         }
-    }
-}
-
-fn text(target: &Target) -> String {
-    match target {
-        Target::Ip(ip) => ip.to_string(),
-        Target::Hostname(name) => name.clone(),
-    }
-}
-
-fn word(why: Withdrawal) -> &'static str {
-    match why {
-        Withdrawal::ClusterUnreachable => "ClusterUnreachable",
-        Withdrawal::ProbesFailing => "ProbesFailing",
-        Withdrawal::Flapping => "Flapping",
-        Withdrawal::NotReady => "NotReady",
-        Withdrawal::Draining => "Draining",
     }
 }
 

@@ -215,11 +215,7 @@ fn zone(allowed: &Value) -> Value {
 
 fn endpoints(record: &Record) -> Vec<String> {
     let each = |endpoint: &koinon_types::names::Endpoint| {
-        let target = match &endpoint.target {
-            koinon_types::names::Target::Ip(ip) => ip.to_string(),
-            koinon_types::names::Target::Hostname(name) => name.clone(),
-        };
-        let text = format!("{} {target} {}", endpoint.cluster, endpoint.weight);
+        let text = format!("{} {} {}", endpoint.cluster, endpoint.target, endpoint.weight);
         match endpoint.state {
             EndpointState::Serving => text,
             EndpointState::Withdrawn(why) => format!("{text} {why:?}"),

@@ -9,7 +9,7 @@ use koinon_machinery::Value;
 use koinon_model::time::Timestamp;
 use koinon_types::conditions::{self, ConditionType, Finding, Reason, Truth};
 use koinon_types::names::{
-    self, AnswerReport, Endpoint, EndpointState, Forced, ProbeOutcome, ProbeReport, Record, RecordRef, Target,
+    self, AnswerReport, Endpoint, EndpointState, Forced, ProbeOutcome, ProbeReport, Record, RecordRef,
 };
 use koinon_types::v1alpha1::{
     self, Condition, DampingStatus, DnsZoneStatus, EndpointStatus, ForcedState, ForcedStatus,
@@ -105,7 +105,7 @@ fn endpoints(record: &Record, seen: &Seen<'_>, index: &Index<'_>) -> Vec<Endpoin
     let courses = seen.made.courses.get(&record.source);
     let each = |endpoint: &Endpoint| {
         let verdict = match endpoint.state {
-            EndpointState::Withdrawn(why) => format!("{why:?}"),
+            EndpointState::Withdrawn(why) => why.as_str().to_owned(),
             EndpointState::Serving => EndpointStatus::SERVING.to_owned(),
         };
         let evidence = match failing(record, endpoint, index) {
@@ -116,10 +116,7 @@ fn endpoints(record: &Record, seen: &Seen<'_>, index: &Index<'_>) -> Vec<Endpoin
         let course = courses.and_then(|courses| courses.get(&at));
         EndpointStatus {
             cluster: endpoint.cluster.clone(),
-            address: match &endpoint.target {
-                Target::Ip(ip) => ip.to_string(),
-                Target::Hostname(name) => name.clone(),
-            },
+            address: endpoint.target.to_string(),
             verdict,
             weight: endpoint.weight.into(),
             since: Timestamp::from_millis(endpoint.since_ms).to_string(),

@@ -8,3 +8,5 @@ pub mod name;
 pub mod rtype;
 
 pub mod rdata;
+
+pub mod dnskey;

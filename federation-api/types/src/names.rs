@@ -22,6 +22,7 @@ mod transfer;
 mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -191,6 +192,15 @@ pub enum Target {
     Hostname(String),
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(ip) => write!(f, "{ip}"),
+            Self::Hostname(name) => f.write_str(name),
+        }
+    }
+}
+
 /// The host's word on an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndpointState {
@@ -213,6 +223,19 @@ pub enum Withdrawal {
     NotReady,
     /// Its cluster is being drained.
     Draining,
+}
+
+impl Withdrawal {
+    /// The word that statuses and explanations use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterUnreachable => "ClusterUnreachable",
+            Self::ProbesFailing => "ProbesFailing",
+            Self::Flapping => "Flapping",
+            Self::NotReady => "NotReady",
+            Self::Draining => "Draining",
+        }
+    }
 }
 
 /// What a name answers when none of its endpoints is healthy. Never NXDOMAIN.

@@ -132,7 +132,7 @@ fn names(ds: &Ds, zone: &Name, key: &DNSKEY) -> bool {
         && digest.is_ok_and(|digest| digest.as_ref() == ds.digest)
 }
 
-/// Whether one of these keys has signed the set of this type, for now.
+/// Whether one of these keys has signed the set of this type, and the signature is good at this moment.
 fn verify(
     zone: &Name,
     kind: RecordType,

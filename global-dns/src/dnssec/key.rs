@@ -4,10 +4,10 @@ use std::hash::{Hash as _, Hasher};
 use std::sync::Arc;
 
 use koinon_model::time::Timestamp;
+use koinon_types::dns::dnskey::{ALGORITHM, DigestType, PROTOCOL, dnskey, ds, key_tag};
 use koinon_types::names::{ParentWish, Signing, SigningKey, Signs};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use sha2::{Digest as _, Sha256, Sha384};
 
 use super::canonical;
 use super::schedule::{Period, Schedule};
@@ -15,24 +15,6 @@ use super::signatures::{Order, Signature, Unsigned};
 use crate::wire::name::{Name, suffixes};
 use crate::wire::rdata::Rdata;
 use crate::wire::rtype;
-
-/// ECDSA over P-256 with SHA-256 (RFC 6605): short signatures, and every validator knows it (RFC 8624 §3.1).
-pub(crate) const ALGORITHM: u8 = 13;
-
-/// The protocol that keys are for; there is no other (RFC 4034 §2.1.2).
-const PROTOCOL: u8 = 3;
-
-/// Flags of a key of the zone, without and with the secure entry point (RFC 4034 §2.1.1).
-const FLAGS: [u16; 2] = [256, 257];
-
-/// What a DS record holds of a key (RFC 4509, RFC 6605 §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestType {
-    /// SHA-256, number 2.
-    Sha256,
-    /// SHA-384, number 4.
-    Sha384,
-}
 
 /// Why a key cannot sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,30 +33,9 @@ pub enum InvalidKey {
     Missing(&'static str),
 }
 
-/// The data of a key's DNSKEY record (RFC 4034 §2.1, RFC 6605 §4).
-pub fn dnskey(key: &SigningKey) -> Vec<u8> {
-    let flags = FLAGS[usize::from(key.is_entry_point)].to_be_bytes();
-    [&flags[..], &[PROTOCOL, ALGORITHM], &key.public].concat()
-}
-
-/// The key tag of DNSKEY data (RFC 4034 appendix B).
-pub fn key_tag(dnskey: &[u8]) -> u16 {
-    let pairs = dnskey.chunks(2);
-    let sum: u32 = pairs.map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0))).sum();
-    (sum + (sum >> 16)) as u16
-}
-
-/// The data of the DS record for DNSKEY data at `apex` (RFC 4034 §5.1); of a CDS record too (RFC 7344 §3.1).
-pub fn ds(apex: &Name, dnskey: &[u8], digest_type: DigestType) -> Vec<u8> {
-    let (number, digest) = match digest_type {
-        DigestType::Sha256 => {
-            (2, Sha256::new().chain_update(apex.wire()).chain_update(dnskey).finalize().to_vec())
-        }
-        DigestType::Sha384 => {
-            (4, Sha384::new().chain_update(apex.wire()).chain_update(dnskey).finalize().to_vec())
-        }
-    };
-    [&key_tag(dnskey).to_be_bytes()[..], &[ALGORITHM, number], &digest].concat()
+/// The data of a key's DNSKEY record.
+pub(super) fn data(key: &SigningKey) -> Vec<u8> {
+    dnskey(&key.public, key.is_entry_point)
 }
 
 /// A key that can sign.
@@ -87,7 +48,7 @@ pub(super) struct Key {
 
 impl Key {
     fn new(key: &SigningKey) -> Result<Self, InvalidKey> {
-        let tag = key_tag(&dnskey(key));
+        let tag = key_tag(&data(key));
         let public: [u8; 64] = key.public[..].try_into().map_err(|_| InvalidKey::Public(key.public.len()))?;
         let (algorithm, random) = (&ECDSA_P256_SHA256_FIXED_SIGNING, SystemRandom::new());
         let pair = EcdsaKeyPair::from_pkcs8(algorithm, key.private.bytes(), &random)
@@ -171,12 +132,12 @@ pub(crate) fn apex_sets(apex: &Name, signing: &Signing) -> Vec<(u16, Vec<u8>)> {
     /// Says in CDS and CDNSKEY records that nothing is to be trusted any more.
     const DELETE_CDS: [u8; 5] = [0, 0, 0, 0, 0];
     const DELETE_CDNSKEY: [u8; 5] = [0, 0, PROTOCOL, 0, 0];
-    let mut sets: Vec<_> = signing.keys.iter().map(|key| (rtype::DNSKEY, dnskey(key))).collect();
+    let mut sets: Vec<_> = signing.keys.iter().map(|key| (rtype::DNSKEY, data(key))).collect();
     match signing.parent {
         ParentWish::Silent => {}
         ParentWish::Trust => {
             for key in signing.keys.iter().filter(|key| key.for_parent) {
-                let dnskey = dnskey(key);
+                let dnskey = data(key);
                 sets.push((rtype::CDS, ds(apex, &dnskey, DigestType::Sha256)));
                 sets.push((rtype::CDNSKEY, dnskey));
             }

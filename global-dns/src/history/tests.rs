@@ -6,8 +6,8 @@ use koinon_types::names::{Grant, NameTable, Zone};
 use proptest::prelude::*;
 
 use super::*;
-use crate::snapshot::tests::support::{NOW, zone};
-use crate::snapshot::{Entry, Input, LastGood, Verdicts, Versions, build};
+use crate::snapshot::tests::support::{NOW, build_at, zone};
+use crate::snapshot::{Entry, Versions};
 use crate::wire::rdata::Rdata;
 
 fn open_zone(apex: &str, lines: &str) -> Zone {
@@ -18,19 +18,7 @@ fn open_zone(apex: &str, lines: &str) -> Zone {
 
 fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
     let table = Arc::new(NameTable { generation, zones, records: Vec::new() });
-    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let input = Input {
-        table: &table,
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before,
-        atlas: &Arc::default(),
-        generation,
-        seed: [1, 2],
-        now: NOW,
-        signatures: &Arc::default(),
-    };
-    build(input).unwrap()
+    build_at(&table, before, generation, NOW, &Arc::default())
 }
 
 /// A zone's content through time: for each number of a version, a record that has it in its TTL or its data.

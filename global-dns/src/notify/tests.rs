@@ -4,8 +4,8 @@ use koinon_types::names::{Grant, NameTable, Secret, TsigAlgorithm, TsigKey, Zone
 
 use super::*;
 use crate::edge::message::{Reading, read};
-use crate::snapshot::tests::support::{record, zone};
-use crate::snapshot::{Input, LastGood, Verdicts, Versions, build};
+use crate::snapshot::Versions;
+use crate::snapshot::tests::support::{build_at, record, zone};
 
 /// Where the server listens: an address that the system would not choose by itself.
 const HERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 7, 7, 7));
@@ -22,20 +22,7 @@ fn told_zone(apex: &str, lines: &str, address: SocketAddr, key: Option<TsigKey>)
 fn snapshot(generation: u64, zones: Vec<Zone>, before: &Versions) -> Snapshot {
     let records = vec![record("shop.one", &[("a", "192.0.2.1", 1)])];
     let table = Arc::new(NameTable { generation, zones, records });
-    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let atlas = Arc::default();
-    let input = Input {
-        table: &table,
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before,
-        atlas: &atlas,
-        generation,
-        seed: [1, 2],
-        now: now(),
-        signatures: &Arc::default(),
-    };
-    build(input).unwrap()
+    build_at(&table, before, generation, now(), &Arc::default())
 }
 
 /// Waits for a notice: its bytes, and where it came from.

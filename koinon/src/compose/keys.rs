@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use hickory_proto::rr::Name;
@@ -23,6 +23,7 @@ use tracing::debug;
 
 use super::dns::random;
 use super::host::Settings;
+use super::names::now;
 use super::private::write_private;
 
 /// The file with the master key, in the data folder.
@@ -181,11 +182,6 @@ fn take(parents: &watch::Sender<Parents>, apex: &str, seen: Option<ParentDs>) ->
         }
     });
     is_other
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

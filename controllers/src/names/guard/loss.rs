@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use koinon_policies::guard::Size;
-use koinon_types::names::{EndpointState, NameTable, Record, Target, Zone};
+use koinon_types::names::{EndpointState, NameTable, Record, Zone};
 use sha2::{Digest as _, Sha256};
 
 /// Hexadecimal digits of a digest: 64 bits, so that two losses that a fleet meets never share one, and a person can type it.
@@ -121,7 +121,7 @@ fn names<'a>(zones: &'a [Zone], records: &'a [Record]) -> BTreeMap<&'a str, Name
     for record in records.iter().filter(|record| !record.endpoints.is_empty()) {
         let name = names.entry(&record.host).or_insert_with(|| at(&record.zone));
         for endpoint in &record.endpoints {
-            let address = text(&endpoint.target);
+            let address = endpoint.target.to_string();
             if endpoint.state != EndpointState::Serving {
                 name.withdrawn.insert(address.clone());
             }
@@ -129,11 +129,4 @@ fn names<'a>(zones: &'a [Zone], records: &'a [Record]) -> BTreeMap<&'a str, Name
         }
     }
     names
-}
-
-fn text(target: &Target) -> String {
-    match target {
-        Target::Ip(ip) => ip.to_string(),
-        Target::Hostname(name) => name.clone(),
-    }
 }

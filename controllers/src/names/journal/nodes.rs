@@ -84,7 +84,7 @@ fn entry(
 fn evidence(source: &RecordRef, vantage: &str, probes: &[Arc<ProbeReport>]) -> String {
     let report = probes.iter().find(|report| report.vantage == vantage && report.record == *source);
     let failing = report.into_iter().flat_map(|report| &report.endpoints).filter_map(|probe| {
-        let target = super::text(&probe.target);
+        let target = probe.target.to_string();
         match &probe.outcome {
             ProbeOutcome::Failing { reason } => Some(format!("{target}: {reason}")),
             ProbeOutcome::Passing | ProbeOutcome::Unknown => None,

@@ -9,6 +9,7 @@ use koinon_machinery::status::{Reason, Status};
 use koinon_model::time::Timestamp;
 use koinon_policies::zone_keys::{self, KeyId, Layout, Plan, Policy, Request, Role, Seen, State, Ttls};
 use koinon_types::convert::{self, CheckedDnssec, CheckedKeys};
+use koinon_types::dns::dnskey::ALGORITHM;
 use koinon_types::names::{AnswerReport, NameTable};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::json;
@@ -308,7 +309,7 @@ fn recognise(kept: &Kept, parent: &ParentDs) -> Seen {
     let named = |record: &super::DsRecord| {
         kept.sealed.iter().find(|(_, key)| {
             let digest = material::ds_digest(&kept.zone, &key.public);
-            (record.algorithm, record.digest_type) == (material::ALGORITHM, material::DIGEST_TYPE)
+            (record.algorithm, record.digest_type) == (ALGORITHM, material::DIGEST_TYPE as u8)
                 && record.tag == material::tag(&key.public, true)
                 && digest.as_ref() == Some(&record.digest)
         })

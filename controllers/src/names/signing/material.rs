@@ -1,21 +1,15 @@
 //! Keys as bytes: made, named, and as DNSKEY and DS records know them. Algorithm 13 only: ECDSA P-256 with SHA-256 (RFC 6605).
 
 use koinon_policies::zone_keys::KeyId;
+use koinon_types::dns::dnskey::{self, ALGORITHM, DigestType, dnskey, key_tag};
 use koinon_types::dns::name::Name;
 use ring::digest;
 use ring::error::Unspecified;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 
-/// The number of the algorithm.
-pub(super) const ALGORITHM: u8 = 13;
-
-/// The number of the digest that DS records are made with: SHA-256, which RFC 8624 §3.3 asks for.
-pub(super) const DIGEST_TYPE: u8 = 2;
-
-/// Flags of a DNSKEY: a zone key, with and without the mark of a way in.
-const FLAGS_ENTRY: u16 = 257;
-const FLAGS_ZONE: u16 = 256;
+/// What DS records are made with.
+pub(super) const DIGEST_TYPE: DigestType = DigestType::Sha256;
 
 /// A key pair.
 pub(super) struct Material {
@@ -44,36 +38,24 @@ pub(super) fn id(public: &[u8]) -> KeyId {
     KeyId(*digest.as_ref().first_chunk().expect("SHA-256 has 32 bytes"))
 }
 
-/// The data of its DNSKEY record (RFC 4034 §2.1).
-fn dnskey(public: &[u8], is_entry: bool) -> Vec<u8> {
-    let [high, low] = if is_entry { FLAGS_ENTRY } else { FLAGS_ZONE }.to_be_bytes();
-    [&[high, low, 3, ALGORITHM], public].concat()
-}
-
-/// Its tag (RFC 4034 appendix B).
+/// Its tag.
 pub(super) fn tag(public: &[u8], is_entry: bool) -> u16 {
-    let data = dnskey(public, is_entry);
-    let words =
-        data.chunks(2).map(|word| u32::from(word[0]) << 8 | word.get(1).map_or(0, |low| u32::from(*low)));
-    let sum: u32 = words.sum();
-    let folded = sum + (sum >> 16);
-    (folded & 0xffff) as u16
+    key_tag(&dnskey(public, is_entry))
 }
 
-/// The digest of its DS record (RFC 4034 §5.1.4, RFC 4509). The parent trusts ways in only.
+/// The digest of its DS record. The parent trusts ways in only.
 ///
 /// Shape: none when the apex is no domain name, which the door has excluded.
 pub(super) fn ds_digest(apex: &str, public: &[u8]) -> Option<Vec<u8>> {
     let owner: Name = apex.parse().ok()?;
-    let digest = digest::digest(&digest::SHA256, &[owner.wire(), &dnskey(public, true)].concat());
-    Some(digest.as_ref().to_vec())
+    Some(dnskey::ds_digest(&owner, &dnskey(public, true), DIGEST_TYPE))
 }
 
 /// The data of its DS record as a zone file writes it.
 pub(super) fn ds_text(apex: &str, public: &[u8]) -> Option<String> {
     let digest = ds_digest(apex, public)?;
     let hex: String = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-    Some(format!("{} {ALGORITHM} {DIGEST_TYPE} {hex}", tag(public, true)))
+    Some(format!("{} {ALGORITHM} {} {hex}", tag(public, true), DIGEST_TYPE as u8))
 }
 
 #[cfg(test)]

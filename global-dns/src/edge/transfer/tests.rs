@@ -15,8 +15,9 @@ use crate::edge::handler::{RESPONSE_MAX, Reply, respond};
 use crate::edge::message::{Reading, read};
 use crate::edge::tsig::{Signed, verify};
 use crate::node::Speaker;
-use crate::snapshot::tests::support::{edns_query, exchange, query, record, show, snapshot, speaker, zone};
-use crate::snapshot::{Input, LastGood, Verdicts, build};
+use crate::snapshot::tests::support::{
+    build_at, edns_query, exchange, query, record, show, snapshot, speaker, zone,
+};
 use crate::wire::rtype;
 
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 53));
@@ -244,20 +245,7 @@ fn what_a_client_has_already_is_not_sent_again() {
 fn then(before: &(Snapshot, Archive), generation: u64, lines: &str) -> (Snapshot, Archive) {
     let zones = vec![open_zone("example", lines)];
     let table = Arc::new(NameTable { generation, zones, records: Vec::new() });
-    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let (table, before_versions) = (&table, before.0.versions());
-    let input = Input {
-        table,
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before: before_versions,
-        atlas: &Arc::default(),
-        generation,
-        seed: [1, 2],
-        now: NOW,
-        signatures: &Arc::default(),
-    };
-    let snapshot = build(input).unwrap();
+    let snapshot = build_at(&table, before.0.versions(), generation, NOW, &Arc::default());
     let archive = before.1.follow(&snapshot).unwrap_or_default();
     (snapshot, archive)
 }

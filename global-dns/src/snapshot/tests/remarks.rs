@@ -6,12 +6,10 @@ use koinon_model::time::Timestamp;
 use koinon_types::names::{EndpointState, NameTable, Record, Withdrawal};
 
 use super::support::{
-    CLIENT, NOW, edns_query, exchange, query, record, signed_zone, snapshot, snapshot_with, zone,
+    CLIENT, NOW, build_at, edns_query, exchange, query, record, signed_zone, snapshot, snapshot_with, zone,
 };
 use crate::edge::handler::Transport;
-use crate::snapshot::{
-    Edns, Head, Input, LastGood, Options, Question, Snapshot, Verdicts, Versions, build, write,
-};
+use crate::snapshot::{Edns, Head, LastGood, Options, Question, Snapshot, Verdicts, Versions, write};
 use crate::wire::rtype;
 
 /// The code in the last six bytes, where an option with one stands.
@@ -59,19 +57,7 @@ fn a_refusal_says_whether_it_is_for_good() {
     let served = snapshot(vec![zone("example", "")], Vec::new());
     assert_eq!(remark(&served, &edns_query("other", "A")), Some(20));
     let table = Arc::<NameTable>::default();
-    let (verdicts, last_good, before) = (Verdicts::new(), LastGood::new(), Versions::new());
-    let input = Input {
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before: &before,
-        atlas: &Arc::default(),
-        table: &table,
-        generation: 1,
-        seed: [1, 2],
-        now: NOW,
-        signatures: &Arc::default(),
-    };
-    let empty = build(input).unwrap();
+    let empty = build_at(&table, &Versions::new(), 1, NOW, &Arc::default());
     assert_eq!(remark(&empty, &edns_query("example", "A")), Some(14));
 }
 

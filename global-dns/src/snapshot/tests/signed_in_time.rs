@@ -6,34 +6,11 @@ use std::sync::Arc;
 use koinon_model::time::Timestamp;
 use koinon_types::names::{EndpointState, NameTable, Withdrawal};
 
-use super::support::{NOW, record, signed_zone, table};
+use super::support::{NOW, build_at, record, signed_zone, table};
 use super::validator::validate;
-use crate::dnssec::Signatures;
-use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
+use crate::snapshot::Versions;
 
 const DAY: i64 = 86400;
-
-fn build_at(
-    table: &Arc<NameTable>,
-    before: &Versions,
-    generation: u64,
-    now: Timestamp,
-    signatures: &Arc<Signatures>,
-) -> Snapshot {
-    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    let input = Input {
-        table,
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before,
-        atlas: &Arc::default(),
-        generation,
-        seed: [11, 13],
-        now,
-        signatures,
-    };
-    build(input).unwrap()
-}
 
 fn lines(n_names: usize) -> String {
     (0..n_names).map(|n| format!("host-{n}.example 60 A 192.0.2.1\n")).collect()

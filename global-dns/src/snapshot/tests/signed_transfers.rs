@@ -4,14 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use koinon_model::time::Timestamp;
 use koinon_types::names::{EndpointState, Grant, NameTable, OnAllDown, Record, Withdrawal};
 
-use super::support::{NOW, record, signed_zone, table};
+use super::support::{NOW, build_at, record, signed_zone, table};
 use super::validator::{Zone, check_zone};
-use crate::dnssec::Signatures;
 use crate::history::{Archive, Known, Records};
-use crate::snapshot::{Input, LastGood, Snapshot, Verdicts, Versions, build};
+use crate::snapshot::{Snapshot, Versions};
 use crate::wire::name::Name;
 use crate::wire::rtype;
 
@@ -38,28 +36,6 @@ fn world() -> Arc<NameTable> {
         record("shop.example", &[("a", "192.0.2.1", 5), ("b", "192.0.2.2", 1), ("c", "2001:db8::1", 1)]),
     ];
     table(vec![signed_zone("child.example", ""), signed_zone("example", LINES)], records)
-}
-
-fn build_at(
-    table: &Arc<NameTable>,
-    before: &Versions,
-    generation: u64,
-    now: Timestamp,
-    signatures: &Arc<Signatures>,
-) -> Snapshot {
-    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
-    build(Input {
-        table,
-        verdicts: &verdicts,
-        last_good: &last_good,
-        before,
-        atlas: &Arc::default(),
-        generation,
-        seed: [1, 2],
-        now,
-        signatures,
-    })
-    .unwrap()
 }
 
 /// Every record of a zone as it is given: owner, type, TTL, data.

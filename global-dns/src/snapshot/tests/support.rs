@@ -18,6 +18,7 @@ use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as 
 use tokio::sync::{mpsc, watch};
 
 use crate::cookies::{CookieSecret, Keys};
+use crate::dnssec::Signatures;
 use crate::edge::desk::Desk;
 use crate::edge::handler::{RESPONSE_MAX, Reply, Transport, respond};
 use crate::edge::update::Courier;
@@ -138,6 +139,29 @@ pub(crate) fn build_table(
         seed: [11, 13],
         now: NOW,
         signatures: &Arc::default(),
+    };
+    build(input).expect("a small table")
+}
+
+/// A snapshot of a table as it follows another one, at a moment, with what was signed before.
+pub(crate) fn build_at(
+    table: &Arc<NameTable>,
+    before: &Versions,
+    generation: u64,
+    now: Timestamp,
+    signatures: &Arc<Signatures>,
+) -> Snapshot {
+    let (verdicts, last_good) = (Verdicts::new(), LastGood::new());
+    let input = Input {
+        table,
+        verdicts: &verdicts,
+        last_good: &last_good,
+        before,
+        atlas: &Arc::default(),
+        generation,
+        seed: [11, 13],
+        now,
+        signatures,
     };
     build(input).expect("a small table")
 }

@@ -7,7 +7,8 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::Record as WireRecord;
 use hickory_proto::serialize::binary::{BinEncodable as _, BinEncoder, NameEncoding};
 use koinon_model::time::Timestamp;
-use koinon_types::names::NameTable;
+use koinon_types::dns::dnskey::{dnskey, key_tag};
+use koinon_types::names::{NameTable, SigningKey};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
 use super::support::{CLIENT, edns_query, exchange};
@@ -175,7 +176,8 @@ impl Judge<'_> {
             let zone = zone.ok_or_else(|| format!("{what} is signed by a stranger, {apex}"))?;
             let tag = u16::from_be_bytes([head[16], head[17]]);
             let signing = zone.signing.as_ref().ok_or_else(|| format!("{apex} has no keys"))?;
-            let key = signing.keys.iter().find(|key| crate::key_tag(&crate::dnskey(key)) == tag);
+            let tag_of = |key: &SigningKey| key_tag(&dnskey(&key.public, key.is_entry_point));
+            let key = signing.keys.iter().find(|key| tag_of(key) == tag);
             let key = key.ok_or_else(|| format!("{what} is signed by a key that is not there"))?;
             let (until, from, now) = (field(8), field(12), self.now.as_seconds() as u32);
             if now < from || until < now {

@@ -31,6 +31,25 @@ pub(super) enum Part {
     Params,
 }
 
+impl Part {
+    fn is_name(self) -> bool {
+        match self {
+            Self::Compressible | Self::Name => true,
+            Self::U8
+            | Self::U16
+            | Self::Ipv4
+            | Self::Ipv6
+            | Self::String
+            | Self::Strings
+            | Self::Tag
+            | Self::Rest
+            | Self::Hex
+            | Self::Base64
+            | Self::Params => false,
+        }
+    }
+}
+
 /// A type that people may name.
 pub(super) struct Kind {
     pub(super) mnemonic: &'static str,
@@ -205,20 +224,10 @@ pub(super) fn divide<'a>(parts: &[Part], bytes: &'a [u8]) -> Option<Vec<&'a [u8]
 /// The data with its names in lower case: two records that differ in nothing else are one (RFC 4034 §6.2).
 pub(super) fn lower_names(parts: &[Part], bytes: &[u8]) -> Option<Vec<u8>> {
     let slices = divide(parts, bytes)?;
-    let lower = parts.iter().zip(slices).map(|(part, slice)| match part {
-        Part::Compressible | Part::Name => slice.to_ascii_lowercase(),
-        Part::U8
-        | Part::U16
-        | Part::Ipv4
-        | Part::Ipv6
-        | Part::String
-        | Part::Strings
-        | Part::Tag
-        | Part::Rest
-        | Part::Hex
-        | Part::Base64
-        | Part::Params => slice.to_vec(),
-    });
+    let lower = parts
+        .iter()
+        .zip(slices)
+        .map(|(part, slice)| if part.is_name() { slice.to_ascii_lowercase() } else { slice.to_vec() });
     Some(lower.collect::<Vec<_>>().concat())
 }
 
@@ -248,27 +257,14 @@ fn length(part: Part, left: &[u8]) -> Option<usize> {
 pub(super) fn expand(parts: &[Part], message: &[u8], mut at: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for part in parts {
-        let after = match part {
-            Part::Compressible | Part::Name => {
-                let (name, after) = Name::from_message(message, at)?;
-                bytes.extend_from_slice(name.wire());
-                after
-            }
-            Part::U8
-            | Part::U16
-            | Part::Ipv4
-            | Part::Ipv6
-            | Part::String
-            | Part::Strings
-            | Part::Tag
-            | Part::Rest
-            | Part::Hex
-            | Part::Base64
-            | Part::Params => {
-                let after = at + length(*part, message.get(at..)?)?;
-                bytes.extend_from_slice(message.get(at..after)?);
-                after
-            }
+        let after = if part.is_name() {
+            let (name, after) = Name::from_message(message, at)?;
+            bytes.extend_from_slice(name.wire());
+            after
+        } else {
+            let after = at + length(*part, message.get(at..)?)?;
+            bytes.extend_from_slice(message.get(at..after)?);
+            after
         };
         at = after;
     }
