@@ -138,6 +138,19 @@ def as_static():
     ]
 
 
+def soa():
+    """The SOA as `spec.soa` of a DnsZone."""
+    return {
+        "mname": f"ns1.{APEX}",
+        "rname": f"hostmaster.{APEX}",
+        "refreshSeconds": SOA["refresh"],
+        "retrySeconds": SOA["retry"],
+        "expireSeconds": SOA["expire"],
+        "negativeTtlSeconds": SOA["minimum"],
+        "ttlSeconds": SOA["ttl"],
+    }
+
+
 def manifests(addresses):
     """The zone and its global names, for `kubectl apply`; `addresses` are those of ns1, ns2 and so on."""
     zone = {
@@ -145,15 +158,7 @@ def manifests(addresses):
         "kind": "DnsZone",
         "metadata": {"name": APEX},
         "spec": {
-            "soa": {
-                "mname": f"ns1.{APEX}",
-                "rname": f"hostmaster.{APEX}",
-                "refreshSeconds": SOA["refresh"],
-                "retrySeconds": SOA["retry"],
-                "expireSeconds": SOA["expire"],
-                "negativeTtlSeconds": SOA["minimum"],
-                "ttlSeconds": SOA["ttl"],
-            },
+            "soa": soa(),
             "nameServers": [
                 {"name": f"ns{number}.{APEX}", "addresses": [address]}
                 for number, address in enumerate(addresses, start=1)

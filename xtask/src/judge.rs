@@ -17,12 +17,12 @@ use crate::workspace::{self, Workspace, phase};
 /// What can be judged.
 #[derive(Clone, Copy, ValueEnum)]
 pub(crate) enum Name {
-    /// The DNS server: RFC 8906, dig, delv, Zonemaster, the answers of NSD and Knot, weights behind Unbound and BIND, transfers to all three
+    /// The DNS server: RFC 8906, dig, delv, DNSViz, Zonemaster, the answers of NSD and Knot, weights behind Unbound and BIND, transfers to all three
     Dns,
 }
 
 /// What the judge of the DNS server needs; `dig`'s package brings `delv`.
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     DIG,
     NSD,
     KNOT,
@@ -55,6 +55,12 @@ const NEEDS: [Need; 8] = [
         works: &["named", "-v"],
         package: "bind9",
         provide: "provide BIND's `named` on PATH (package bind9)",
+    },
+    Need {
+        name: "dnsviz",
+        works: &["dnsviz", "help"],
+        package: "dnsviz",
+        provide: "provide `dnsviz` on PATH (package dnsviz)",
     },
 ];
 
